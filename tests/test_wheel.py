@@ -1,0 +1,31 @@
+"""The wheel, made from the source distribution, holds the data files and works without the repository."""
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from project import ROOT, copy_project, python
+
+DATA = {str(p.relative_to(ROOT)) for kind in ("safetensors", "csv", "json") for p in ROOT.glob(f"wfclip/**/*.{kind}")}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    tmp = tmp_path_factory.mktemp("wheel")
+    python("-m", "build", "--no-isolation", "--outdir", tmp / "dist", copy_project(tmp / "project"), cwd=tmp)
+    return next((tmp / "dist").glob("*.whl"))
+
+
+def test_wheel_holds_package_and_data(wheel):
+    names = set(ZipFile(wheel).namelist())
+    modules = {str(p.relative_to(ROOT)) for p in ROOT.glob("wfclip/**/*.py")}
+    assert DATA and DATA | modules <= names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith(("tests", "nbs", "tools", "benchmarks"))]
+
+
+def test_wheel_works_alone(wheel, tmp_path):
+    site = tmp_path / "site"
+    python("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", site, wheel)
+    code = "import wfclip; print(wfclip.__file__); print(len(wfclip.load_dataset('dft2d')))"
+    where, size = python("-c", code, cwd=tmp_path, PYTHONPATH=str(site)).split()
+    assert Path(where).is_relative_to(site) and int(size) > 100
