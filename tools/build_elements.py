@@ -6,7 +6,8 @@ pymatgen (MIT licence) gives all columns but the covalent radii, which ASE (LGPL
 The values are published physical constants; nothing of either library's code is copied. A value that nobody has
 measured stays empty: wfclip.nn.elements fills it by a rule that its notebook states.
 """
-import csv, warnings
+import csv
+import warnings
 from importlib.metadata import version
 from math import isnan
 from pathlib import Path

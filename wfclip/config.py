@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['PRESETS', 'WFClipConfig']
 
-# %% ../nbs/00_config.ipynb #5c2cfe3a
+# %% ../nbs/00_config.ipynb #e6281b0f
 import dataclasses
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# %% ../nbs/00_config.ipynb #aaf77543
+# %% ../nbs/00_config.ipynb #54a9c6bf
 @dataclass(frozen=True)
 class _Sizes:
     dim: int = 384                    # embedding dimension D
@@ -18,6 +18,7 @@ class _Sizes:
     cutoff: float = 8.0               # neighbours are atoms within this distance, Å
     n_gaussians: int = 12             # filters of the Gaussian expansion
     n_gates: int = 2                  # gated convolutions
+    gate_bias: float = -3.0           # start of the gates' bias: nearly shut; 0 keeps the usual start
     n_blocks: int = 2                 # Transformer blocks
     heads: int = 4                    # attention heads in each block
     k_neighbors: int = 11             # neighbours in the local geometry, 3 k² numbers an atom
@@ -26,7 +27,7 @@ class _Sizes:
     profile_spacing: float = 0.1      # distance of two samples, Å
     n_dos: int = 260                  # bins of the density of states that the heads predict
 
-# %% ../nbs/00_config.ipynb #092b4811
+# %% ../nbs/00_config.ipynb #98549bfb
 @dataclass(frozen=True)
 class _Switches:
     descriptors: bool = True          # physical element descriptors beside the free embedding
@@ -40,7 +41,7 @@ class _Switches:
     joint: bool = True                # property heads beside the contrastive loss
     joint_weight: float = 1.0         # weight of the heads' loss against the contrastive one
 
-# %% ../nbs/00_config.ipynb #e7c38cfb
+# %% ../nbs/00_config.ipynb #bb5014c6
 @dataclass(frozen=True)
 class WFClipConfig(_Switches, _Sizes):
     "All choices that define a model; the defaults are ours, `WFClipConfig.paper()` is the published method."
@@ -67,7 +68,8 @@ class WFClipConfig(_Switches, _Sizes):
         "All fields as plain numbers, strings and booleans, for config.json."
         return asdict(self)
 
-# %% ../nbs/00_config.ipynb #5d6022e7
-_PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False, smooth_cutoff=False,
-              periodic_attention=False, vectors=False, pooling="sum", scaled_geometry=False, flip=False, joint=False)
+# %% ../nbs/00_config.ipynb #ece880ca
+_PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False,
+                              smooth_cutoff=False, periodic_attention=False, vectors=False, pooling="sum",
+                              scaled_geometry=False, flip=False, joint=False, gate_bias=0.)
 PRESETS = {"wfclip": WFClipConfig, "paper": WFClipConfig.paper}

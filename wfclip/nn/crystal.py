@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['scale_geometry', 'CrystalEncoder']
 
-# %% ../../nbs/nn/05_crystal.ipynb #556656b5
+# %% ../../nbs/nn/05_crystal.ipynb #5e38b91b
 import torch
 from torch import nn
 
@@ -17,7 +17,7 @@ from .expansion import GaussianExpansion, smooth_cutoff
 from .gates import GatedConv
 from .pooling import EquivariantPooling, PublishedPooling
 
-# %% ../../nbs/nn/05_crystal.ipynb #7f50553c
+# %% ../../nbs/nn/05_crystal.ipynb #d592b508
 def scale_geometry(
     extra: torch.Tensor,  # local geometry [N, 3 k k]: d_ij and d_jk in Å, cosine
     cutoff: float = 8.0,  # Å
@@ -26,7 +26,7 @@ def scale_geometry(
     triples = extra.view(len(extra), -1, 3)
     return torch.cat([1 - triples[..., :2] / cutoff, triples[..., 2:]], dim=-1).flatten(1)
 
-# %% ../../nbs/nn/05_crystal.ipynb #97659636
+# %% ../../nbs/nn/05_crystal.ipynb #72eeae39
 class CrystalEncoder(nn.Module):
     "From a batch of crystals to their embeddings."
 
@@ -38,6 +38,8 @@ class CrystalEncoder(nn.Module):
         self.embed = ElementEmbedding(c.atom_dim, c.descriptors)
         self.expand = GaussianExpansion(c.n_gaussians, c.cutoff)
         self.gates = nn.ModuleList(GatedConv(c.atom_dim, c.n_gaussians) for _ in range(c.n_gates))
+        if c.gate_bias:
+            for g in self.gates: nn.init.constant_(g.gate.bias, c.gate_bias)
         self.fuse = nn.Linear(c.atom_dim + 3 * c.k_neighbors ** 2, c.dim)
         bias = PeriodicBias if c.periodic_attention else MinimumImageBias
         self.biases = nn.ModuleList(bias(c.n_gaussians, c.heads) for _ in range(c.n_blocks))

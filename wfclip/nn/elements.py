@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MEASURED', 'element_table', 'impute', 'element_descriptors', 'ElementEmbedding']
 
-# %% ../../nbs/nn/00_elements.ipynb #a2d51545
+# %% ../../nbs/nn/00_elements.ipynb #5963fb56
 import csv
 from functools import cache
 from importlib.resources import files
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.functional import embedding
 
-# %% ../../nbs/nn/00_elements.ipynb #b26f9f9b
+# %% ../../nbs/nn/00_elements.ipynb #a5f48735
 MEASURED = ("electronegativity", "atomic_radius", "covalent_radius", "group", "row",
             "ionization_energy", "electron_affinity", "mendeleev_number")
 
@@ -27,7 +27,7 @@ def element_table() -> dict[str, np.ndarray]:  # column -> values of Z = 1…118
     table = {name: np.array([float(row[name] or "nan") for row in rows]) for name in MEASURED}
     return table | {name: np.array([row[name] for row in rows]) for name in ("symbol", "block")}
 
-# %% ../../nbs/nn/00_elements.ipynb #8b3fde02
+# %% ../../nbs/nn/00_elements.ipynb #7d785eab
 def impute(
     values: np.ndarray,  # one property of Z = 1…118, [118], NaN where unknown
     group: np.ndarray,  # group of each element, 1 to 18, [118]
@@ -39,7 +39,7 @@ def impute(
         filled[i] = values[same[np.abs(same - i).argmin()]]
     return filled
 
-# %% ../../nbs/nn/00_elements.ipynb #38a7d4a3
+# %% ../../nbs/nn/00_elements.ipynb #90eeb72b
 def element_descriptors() -> torch.Tensor:  # descriptors x [119, 12], dimensionless; row Z is element Z, row 0 is zero
     "Eight standardised properties and the one-hot block (s, p, d, f) of every element."
     table = element_table()
@@ -48,7 +48,7 @@ def element_descriptors() -> torch.Tensor:  # descriptors x [119, 12], dimension
     block = table["block"][:, None] == np.array(list("spdf"))
     return torch.tensor(np.pad(np.hstack([x, block]), ((1, 0), (0, 0))), dtype=torch.float32)
 
-# %% ../../nbs/nn/00_elements.ipynb #1128ae17
+# %% ../../nbs/nn/00_elements.ipynb #235b5690
 class ElementEmbedding(nn.Module):
     "A vector for each element, from its physical descriptors and a learnt correction, or learnt freely."
     descriptors: torch.Tensor | None

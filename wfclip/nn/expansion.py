@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['GaussianExpansion', 'smooth_cutoff']
 
-# %% ../../nbs/nn/01_expansion.ipynb #a1886cea
+# %% ../../nbs/nn/01_expansion.ipynb #affb6c85
 import torch
 from torch import nn
 
-# %% ../../nbs/nn/01_expansion.ipynb #d8db29c9
+# %% ../../nbs/nn/01_expansion.ipynb #134d0495
 class GaussianExpansion(nn.Module):
     "Distances as Gaussians with evenly spaced centres (Xie and Grossman, Phys. Rev. Lett. 120, 145301 (2018))."
     centers: torch.Tensor
@@ -29,7 +29,7 @@ class GaussianExpansion(nn.Module):
         "Answer of each filter to each distance."
         return torch.exp(-((dist[..., None] - self.centers) / self.width)**2)
 
-# %% ../../nbs/nn/01_expansion.ipynb #6e95a953
+# %% ../../nbs/nn/01_expansion.ipynb #46fa9f6b
 def smooth_cutoff(
     dist: torch.Tensor,  # distances [E], Å
     cutoff: float = 8.0,  # where the weight reaches zero, Å

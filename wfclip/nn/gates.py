@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['EdgeLinear', 'GatedConv']
 
-# %% ../../nbs/nn/02_gates.ipynb #7699a456
+# %% ../../nbs/nn/02_gates.ipynb #757c59f2
 import torch
 from torch import nn
 from torch.nn.functional import linear, softplus
 
-# %% ../../nbs/nn/02_gates.ipynb #7f28913d
+# %% ../../nbs/nn/02_gates.ipynb #be273523
 class EdgeLinear(nn.Linear):
     "The linear map W[h_i ‖ h_j ‖ e_ij] + b on every edge, computed without the concatenation."
 
@@ -34,7 +34,7 @@ class EdgeLinear(nn.Linear):
         z = z.add_(linear(h, w_receiver, self.bias).index_select(0, dst))
         return z.add_(linear(h, w_sender).index_select(0, src))
 
-# %% ../../nbs/nn/02_gates.ipynb #e0242f61
+# %% ../../nbs/nn/02_gates.ipynb #3f142a1a
 class GatedConv(nn.Module):
     "Gated convolution of CGCNN (Xie and Grossman, Phys. Rev. Lett. 120, 145301 (2018), eq. 5)."
 

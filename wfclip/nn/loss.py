@@ -5,27 +5,27 @@
 # %% auto #0
 __all__ = ['contrastive_loss', 'Temperature']
 
-# %% ../../nbs/nn/07_loss.ipynb #ed7fe4ee
+# %% ../../nbs/nn/07_loss.ipynb #2dd3314d
 import math
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-# %% ../../nbs/nn/07_loss.ipynb #3750ef21
+# %% ../../nbs/nn/07_loss.ipynb #40bfdcbe
 def contrastive_loss(
     p_cry: torch.Tensor,  # crystal embeddings of unit length [B, D]
     p_prof: torch.Tensor,  # profile embeddings of unit length, row i belongs to crystal i, [B, D]
     logit_scale: torch.Tensor | float,  # 1/τ, scalar
 ) -> torch.Tensor:  # loss in nats, scalar, float32
     "Symmetric cross-entropy of CLIP (Radford et al., ICML 2021, fig. 3), always in float32; ValueError if B < 2."
-    if len(p_cry) < 2: raise ValueError("The contrastive loss needs a batch of 2 or more: one pair alone has nothing to be told from.")
+    if len(p_cry) < 2: raise ValueError("The contrastive loss needs a batch of 2 or more: a pair alone has no rival.")
     with torch.autocast(p_cry.device.type, enabled=False):
         logits = logit_scale * (p_prof.float() @ p_cry.float().T)
         target = torch.arange(len(logits), device=logits.device)
         return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
 
-# %% ../../nbs/nn/07_loss.ipynb #d59c6284
+# %% ../../nbs/nn/07_loss.ipynb #4bf05903
 class Temperature(nn.Module):
     "Learnt sharpness of the similarities, 1/τ, between 1 and 100 (Radford et al., ICML 2021, section 2.5)."
 

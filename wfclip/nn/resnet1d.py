@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['conv_norm', 'BasicBlock', 'ResNet1D']
 
-# %% ../../nbs/nn/06_resnet1d.ipynb #b487b00b
+# %% ../../nbs/nn/06_resnet1d.ipynb #affb6c85
 import torch
 from torch import nn
 
-# %% ../../nbs/nn/06_resnet1d.ipynb #a633a874
+# %% ../../nbs/nn/06_resnet1d.ipynb #4b5768ad
 def conv_norm(
     n_in: int,  # channels in
     n_out: int,  # channels out
@@ -19,7 +19,7 @@ def conv_norm(
     "A 1D convolution and batch norm, the edges padded with zeros."
     return nn.Sequential(nn.Conv1d(n_in, n_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm1d(n_out))
 
-# %% ../../nbs/nn/06_resnet1d.ipynb #cd189963
+# %% ../../nbs/nn/06_resnet1d.ipynb #c6d1731f
 class BasicBlock(nn.Module):
     "Residual block w ← ReLU(F(w) + w) with two convolutions in F (He et al., CVPR 2016, fig. 5 left)."
 
@@ -39,7 +39,7 @@ class BasicBlock(nn.Module):
         "What F adds to the shortcut."
         return torch.relu(self.f(w) + self.shortcut(w))
 
-# %% ../../nbs/nn/06_resnet1d.ipynb #2a4f44e2
+# %% ../../nbs/nn/06_resnet1d.ipynb #ff0263fa
 class ResNet1D(nn.Module):
     "Profile encoder: the 18-layer residual network of He et al. (CVPR 2016) in one dimension."
 
