@@ -14,7 +14,7 @@ __all__ = ["WFClip", "WFClipConfig", "load_dataset", "read_layer", "read_profile
 
 _MODULE = dict(WFClip="nn.clip", WFClipConfig="config", load_dataset="data.dataset", read_layer="data.structure",
                read_profile="data.profile")
-_SUBMODULES = ("config", "data", "evaluate", "nn", "predict", "train")
+_SUBMODULES = ("cli", "config", "data", "evaluate", "nn", "plot", "predict", "train")
 
 
 def __getattr__(name: str):

@@ -7,7 +7,7 @@ __all__ = ['TARGETS', 'ranks', 'retrieval_metrics', 'Embedded', 'embed', 'retrie
            'baselines', 'error_metrics', 'true_values', 'model_predictions', 'evaluate', 'evaluation_table', 'Bank',
            'build_bank', 'write_bank', 'read_bank']
 
-# %% ../nbs/11_evaluate.ipynb #ab9e5a5e
+# %% ../nbs/11_evaluate.ipynb #64980061
 import json
 import os
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from .data.dataset import Split, WorkFunctionDataset
 from .nn.clip import WFClip, write_atomic
 from .nn.elements import element_descriptors
 
-# %% ../nbs/11_evaluate.ipynb #292fcd0a
+# %% ../nbs/11_evaluate.ipynb #37b9056f
 def ranks(
     similarity: np.ndarray,  # [n, n], the right answer to query i in column i
 ) -> np.ndarray:  # [n], 1 is best
@@ -31,7 +31,7 @@ def ranks(
     own = np.diagonal(similarity)[:, None]
     return 1 + (similarity > own).sum(1) + ((similarity == own).sum(1) - 1) / 2
 
-# %% ../nbs/11_evaluate.ipynb #7c295224
+# %% ../nbs/11_evaluate.ipynb #06246118
 def retrieval_metrics(
     similarity: np.ndarray,  # [n, n], profile i against crystal j
 ) -> dict:  # gallery, and for both directions R@1, R@5, R@10, R@25, median_rank, MRR
@@ -43,7 +43,7 @@ def retrieval_metrics(
     s = np.asarray(similarity)
     return dict(gallery=len(s), crystal_to_profile=direction(s.T), profile_to_crystal=direction(s))
 
-# %% ../nbs/11_evaluate.ipynb #7a626c9a
+# %% ../nbs/11_evaluate.ipynb #0739f6a2
 @dataclass
 class Embedded:
     "What a model says about n materials."
@@ -52,7 +52,7 @@ class Embedded:
     p_prof: torch.Tensor  # profile embeddings [n, D], unit length
     properties: dict[str, torch.Tensor]  # predictions of the heads [n, ...]; empty without heads
 
-# %% ../nbs/11_evaluate.ipynb #adf0f340
+# %% ../nbs/11_evaluate.ipynb #c2059ac0
 @torch.no_grad()
 def embed(
     model: WFClip,
@@ -71,7 +71,7 @@ def embed(
     z, p_cry, p_prof = (torch.cat(t).cpu() for t in list(zip(*parts))[:3])
     return Embedded(z, p_cry, p_prof, {k: torch.cat([p[3][k] for p in parts]).cpu() for k in parts[0][3]})
 
-# %% ../nbs/11_evaluate.ipynb #cf048834
+# %% ../nbs/11_evaluate.ipynb #3111c652
 def retrieve(
     p_cry: torch.Tensor,  # queries [B, D], unit length
     p_prof: torch.Tensor,  # bank [n, D], unit length
@@ -82,7 +82,7 @@ def retrieve(
     similarity, index = (p_cry @ p_prof.T).topk(min(k, len(p_prof)), dim=1)
     return index, (logit_scale * similarity).softmax(1)
 
-# %% ../nbs/11_evaluate.ipynb #61edefa3
+# %% ../nbs/11_evaluate.ipynb #e788fecf
 @dataclass
 class Probe:
     "A linear map from crystal features to properties."
@@ -92,7 +92,7 @@ class Probe:
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor: return (z.double() @ self.weight + self.bias)
 
-# %% ../nbs/11_evaluate.ipynb #46af8eb9
+# %% ../nbs/11_evaluate.ipynb #9aac9f11
 def fit_probe(
     z: torch.Tensor,  # training features [n, D]
     y: torch.Tensor,  # training targets [n, M]
@@ -111,7 +111,7 @@ def fit_probe(
     weight = torch.stack([fits[b][:, m] for m, b in enumerate(best)], 1)
     return Probe(weight, y.mean(0) - mean @ weight, [strengths[b] for b in best])
 
-# %% ../nbs/11_evaluate.ipynb #d9ab1a4c
+# %% ../nbs/11_evaluate.ipynb #9bd959f0
 def composition_features(
     data: WorkFunctionDataset,  # n materials
 ) -> tuple[np.ndarray, np.ndarray]:  # fractions of the elements [n, 119]; with descriptor means and spreads [n, 119 + 24]
@@ -125,7 +125,7 @@ def composition_features(
     spread = np.sqrt(np.maximum(fraction @ x**2 - mean**2, 0))
     return fraction, np.hstack([fraction, mean, spread])
 
-# %% ../nbs/11_evaluate.ipynb #b0ba6764
+# %% ../nbs/11_evaluate.ipynb #8eb043a7
 def baselines(
     data: WorkFunctionDataset,
     split: Split,
@@ -145,7 +145,7 @@ def baselines(
             "composition, ridge": ridge.fit(x[train], y[train]).predict(x[test]),
             "composition, random forest": forest.fit(x[train], y[train]).predict(x[test])}
 
-# %% ../nbs/11_evaluate.ipynb #f3322265
+# %% ../nbs/11_evaluate.ipynb #00cb18c2
 TARGETS = ("work_function", "abs_step", "gap")
 
 def error_metrics(
@@ -156,7 +156,7 @@ def error_metrics(
     e = np.asarray(predicted) - true
     return dict(MAE=float(np.abs(e).mean()), RMSE=float(np.sqrt((e**2).mean())), R2=float(1 - (e**2).sum() / ((true - true.mean())**2).sum()))
 
-# %% ../nbs/11_evaluate.ipynb #3791378b
+# %% ../nbs/11_evaluate.ipynb #0d3ad813
 def true_values(
     data: WorkFunctionDataset,
 ) -> np.ndarray:  # [n, 3]: work function, |step|, gap, eV
@@ -164,7 +164,7 @@ def true_values(
     p = data.properties
     return np.stack([p["work_function"], np.abs(p["step"]), p["gap"]], 1)
 
-# %% ../nbs/11_evaluate.ipynb #0eb74ae3
+# %% ../nbs/11_evaluate.ipynb #35906381
 def model_predictions(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -175,7 +175,7 @@ def model_predictions(
     train, val, test = (embed(model, data, part) for part in (split.train, split.val, split.test))
     tensor = lambda part: torch.as_tensor(y[part])
     probe = fit_probe(train.z, tensor(split.train), val.z, tensor(split.val))
-    index, weight = retrieve(test.p_cry, train.p_prof, float(model.temperature()))
+    index, weight = retrieve(test.p_cry, train.p_prof, model.temperature().item())
     out = {"retrieval from the bank": (weight[..., None] * tensor(split.train)[index]).sum(1).numpy(),
            "linear probe": probe(test.z).numpy()}
     if h := test.properties:
@@ -183,7 +183,7 @@ def model_predictions(
         out["joint head"] = torch.stack([h["work_function"], h["abs_step"], gap], 1).numpy()
     return out, test
 
-# %% ../nbs/11_evaluate.ipynb #3a78006f
+# %% ../nbs/11_evaluate.ipynb #45358ab3
 def evaluate(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -204,7 +204,7 @@ def evaluate(
                 true=true.tolist(), predicted={k: p.tolist() for k, p in predictors.items()},
                 ranks=dict(crystal_to_profile=ranks(similarity.T).tolist(), profile_to_crystal=ranks(similarity).tolist()))
 
-# %% ../nbs/11_evaluate.ipynb #90266c77
+# %% ../nbs/11_evaluate.ipynb #259e8021
 def evaluation_table(
     result: dict,  # of `evaluate`
 ) -> str:
@@ -222,7 +222,7 @@ def evaluation_table(
         lines += [f"{name:30}{e['MAE']:7.3f}{e['RMSE']:7.3f}{e['R2']:7.2f}" for name, e in result["errors"][target].items()]
     return "\n".join(lines)
 
-# %% ../nbs/11_evaluate.ipynb #824f0085
+# %% ../nbs/11_evaluate.ipynb #b497538d
 @dataclass
 class Bank:
     "The training materials as a trained model sees them, and the linear probe."
@@ -234,7 +234,7 @@ class Bank:
     faces: torch.Tensor  # phi_top and phi_bottom [n, 2], eV
     probe: Probe  # work function, |step| and gap from crystal features, eV
 
-# %% ../nbs/11_evaluate.ipynb #a90a4d41
+# %% ../nbs/11_evaluate.ipynb #12112854
 def build_bank(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -249,7 +249,7 @@ def build_bank(
                 data.profiles(c.profile_length, c.profile_spacing)[split.train], faces,
                 fit_probe(train.z, y[split.train], val.z, y[split.val]))
 
-# %% ../nbs/11_evaluate.ipynb #7d617e48
+# %% ../nbs/11_evaluate.ipynb #fb4c5b25
 def write_bank(
     bank: Bank,
     path: str | os.PathLike,  # *.safetensors
@@ -260,7 +260,7 @@ def write_bank(
     header = dict(format="wfclip-bank-1", ids=bank.ids, formulas=bank.formulas, strength=bank.probe.strength)
     write_atomic(path, lambda p: save_file(tensors, p, {"wfclip": json.dumps(header)}))
 
-# %% ../nbs/11_evaluate.ipynb #71de22d5
+# %% ../nbs/11_evaluate.ipynb #def63cb0
 def read_bank(
     path: str | os.PathLike,  # a file of `write_bank`
 ) -> Bank:

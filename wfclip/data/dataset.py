@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'PROPERTIES', 'Entry', 'write_dataset', 'open_dataset', 'DatasetFile', 'derived_properties', 'Split',
            'group_split', 'WorkFunctionDataset', 'training_targets', 'load_dataset']
 
-# %% ../../nbs/data/05_dataset.ipynb #3a66ecbe
+# %% ../../nbs/data/05_dataset.ipynb #13d42081
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from .graph import GraphStore, graph_arrays
 from .profile import Profile
 from .structure import Layer
 
-# %% ../../nbs/data/05_dataset.ipynb #2a0d2c08
+# %% ../../nbs/data/05_dataset.ipynb #8fa38559
 FORMAT = "wfclip-dataset-1"
 PROPERTIES = {
     "phi_top": "work function of the upper face, eV", "phi_bottom": "work function of the lower face, eV",
@@ -34,7 +34,7 @@ PROPERTIES = {
     "fmax": "largest force component, eV/Å",
 }
 
-# %% ../../nbs/data/05_dataset.ipynb #1e1a40a3
+# %% ../../nbs/data/05_dataset.ipynb #cc9ea7ec
 @dataclass
 class Entry:
     "One material of a dataset."
@@ -45,7 +45,7 @@ class Entry:
     density: Sequence[float] = ()  # Å^-3, on a grid of twice the profile's spacing
     dos: Sequence[float] | None = None  # states/eV/cell, -18 to +7.9 eV from the mean vacuum level, steps of 0.1
 
-# %% ../../nbs/data/05_dataset.ipynb #1c82599b
+# %% ../../nbs/data/05_dataset.ipynb #00e82541
 def write_dataset(
     path: str | os.PathLike,  # file to write, *.safetensors
     entries: Iterable[Entry],  # materials
@@ -61,7 +61,7 @@ def write_dataset(
     save_file(tensors, temporary, {"wfclip": json.dumps(header)})
     os.replace(temporary, path)
 
-# %% ../../nbs/data/05_dataset.ipynb #b07d8128
+# %% ../../nbs/data/05_dataset.ipynb #94cb4c27
 def _columns(entries: list[Entry]) -> dict[str, np.ndarray]:
     "The arrays of a dataset file."
     flat = lambda seqs, dtype: np.concatenate([np.asarray(s, dtype) for s in seqs])
@@ -77,7 +77,7 @@ def _columns(entries: list[Entry]) -> dict[str, np.ndarray]:
         density_ptr=ptr(density), density=flat(density, np.float32), dos=dos,
         **{k: np.array([np.nan if row.get(k) is None else row[k] for row in table], float) for k in PROPERTIES})
 
-# %% ../../nbs/data/05_dataset.ipynb #869ea636
+# %% ../../nbs/data/05_dataset.ipynb #76cf7ee5
 def open_dataset(
     path: str | os.PathLike,  # a file of `write_dataset`
 ) -> tuple[dict, dict]:  # header, arrays by name
@@ -91,7 +91,7 @@ def open_dataset(
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")
     return header, {k: file.get_tensor(k).numpy() for k in file.keys()}
 
-# %% ../../nbs/data/05_dataset.ipynb #a135a19d
+# %% ../../nbs/data/05_dataset.ipynb #c35aa701
 class DatasetFile:
     "The materials of a dataset file, one by one."
 
@@ -118,7 +118,7 @@ class DatasetFile:
         known = {k: None if np.isnan(v := self.arrays[k][i]) else float(v) for k in ("phi_top", "phi_bottom", "vbm", "cbm")}
         return Profile(z=z0 + dz * np.arange(len(phi)), phi=phi.astype(float), id=self.ids[i], **known)
 
-# %% ../../nbs/data/05_dataset.ipynb #bb87a267
+# %% ../../nbs/data/05_dataset.ipynb #b68057e6
 def derived_properties(
     table: dict[str, np.ndarray],  # PROPERTIES by name, each [n]
 ) -> dict[str, np.ndarray]:  # the same and work_function, step, ionization_energy, electron_affinity, each [n], eV
@@ -128,7 +128,7 @@ def derived_properties(
     return table | dict(work_function=wf, step=table["phi_top"] - table["phi_bottom"],
                         ionization_energy=against_vacuum("vbm"), electron_affinity=against_vacuum("cbm"))
 
-# %% ../../nbs/data/05_dataset.ipynb #bdf32b73
+# %% ../../nbs/data/05_dataset.ipynb #4d07aeec
 @dataclass
 class Split:
     "Indices of the training, validation and test materials, and how they were drawn."
@@ -155,7 +155,7 @@ class Split:
         if missing: raise ValueError(f"{len(missing)} materials of the stored split, {missing[0]} first, are not in this dataset.")
         return cls(by=d["by"], seed=d["seed"], **{k: np.array([where[name] for name in d[k]], int) for k in ("train", "val", "test")})
 
-# %% ../../nbs/data/05_dataset.ipynb #7a732d82
+# %% ../../nbs/data/05_dataset.ipynb #04af5a9e
 def group_split(
     groups: Sequence,  # group of each material [n]
     seed: int = 42,  # of the shuffle
@@ -170,7 +170,7 @@ def group_split(
         lack[part[g]] -= size[g]
     return tuple(np.flatnonzero(part[member] == k) for k in range(3))
 
-# %% ../../nbs/data/05_dataset.ipynb #46a9be7c
+# %% ../../nbs/data/05_dataset.ipynb #33201712
 class WorkFunctionDataset(DatasetFile):
     "A dataset with everything a model needs from it, computed once and kept."
 
@@ -203,7 +203,7 @@ class WorkFunctionDataset(DatasetFile):
         if by not in groups: raise ValueError(f"A split is by random, formula or prototype, not by {by!r}.")
         return Split(*group_split(groups[by], seed), by=by, seed=seed)
 
-# %% ../../nbs/data/05_dataset.ipynb #286beb6f
+# %% ../../nbs/data/05_dataset.ipynb #2ccf42db
 def training_targets(
     data: WorkFunctionDataset,  # n materials
     length: int = 256,  # samples L of the profile
@@ -216,7 +216,7 @@ def training_targets(
     dos = torch.from_numpy((data.arrays["dos"] / area[:, None]).astype(np.float32))
     return energies | dict(profile=data.profiles(length, spacing), dos=dos)
 
-# %% ../../nbs/data/05_dataset.ipynb #b37d54e8
+# %% ../../nbs/data/05_dataset.ipynb #c2524195
 def load_dataset(
     name_or_path: str | os.PathLike = "dft2d",  # "dft2d", the bundled data, or a dataset file
 ) -> WorkFunctionDataset:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['scale_geometry', 'CrystalEncoder']
 
-# %% ../../nbs/nn/05_crystal.ipynb #5e38b91b
+# %% ../../nbs/nn/05_crystal.ipynb #1f9bbe02
 import torch
 from torch import nn
 
@@ -17,7 +17,7 @@ from .expansion import GaussianExpansion, smooth_cutoff
 from .gates import GatedConv
 from .pooling import EquivariantPooling, PublishedPooling
 
-# %% ../../nbs/nn/05_crystal.ipynb #d592b508
+# %% ../../nbs/nn/05_crystal.ipynb #2c7e3d0a
 def scale_geometry(
     extra: torch.Tensor,  # local geometry [N, 3 k k]: d_ij and d_jk in Å, cosine
     cutoff: float = 8.0,  # Å
@@ -26,7 +26,7 @@ def scale_geometry(
     triples = extra.view(len(extra), -1, 3)
     return torch.cat([1 - triples[..., :2] / cutoff, triples[..., 2:]], dim=-1).flatten(1)
 
-# %% ../../nbs/nn/05_crystal.ipynb #72eeae39
+# %% ../../nbs/nn/05_crystal.ipynb #d3c0f598
 class CrystalEncoder(nn.Module):
     "From a batch of crystals to their embeddings."
 

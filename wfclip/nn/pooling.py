@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['pool_atoms', 'PublishedPooling', 'EdgeVectors', 'EquivariantPooling']
 
-# %% ../../nbs/nn/04_pooling.ipynb #4d12ec9c
+# %% ../../nbs/nn/04_pooling.ipynb #be4b8705
 import torch
 from torch import nn
 
 from ..data.graph import Batch
 
-# %% ../../nbs/nn/04_pooling.ipynb #a059624a
+# %% ../../nbs/nn/04_pooling.ipynb #b5e0b465
 def pool_atoms(
     x: torch.Tensor,  # one row per atom [N, ...]
     batch: Batch,  # crystals
@@ -21,7 +21,7 @@ def pool_atoms(
     total = x.new_zeros(len(batch), *x.shape[1:]).index_add(0, batch.batch, x)
     return total if how == "sum" else total / batch.ptr.diff().view(-1, *[1] * (x.dim() - 1))
 
-# %% ../../nbs/nn/04_pooling.ipynb #927ce505
+# %% ../../nbs/nn/04_pooling.ipynb #ebd219fe
 class PublishedPooling(nn.Module):
     "The published pooling: parallel linear layers on 0e and on 0e + 1o, then the sum over atoms. Its 1o inputs are dead."
 
@@ -45,7 +45,7 @@ class PublishedPooling(nn.Module):
         a, b = self.project(h).split([self.n, 4 * self.n], dim=1)
         return pool_atoms(torch.cat([self.scalar(a), self.mixed(b)], 1), batch, self.pooling), None
 
-# %% ../../nbs/nn/04_pooling.ipynb #456efa95
+# %% ../../nbs/nn/04_pooling.ipynb #22c2faab
 class EdgeVectors(nn.Module):
     "One 1o vector per atom and channel, built from the directions of its edges."
 
@@ -68,9 +68,10 @@ class EdgeVectors(nn.Module):
         y = 3 ** 0.5 * weight[:, None] * batch.edge_vec / batch.edge_dist[:, None]  # [E, 3]
         add = lambda x: h.new_zeros(len(h), *x.shape[1:]).index_add(0, dst, x)
         w = self.sender(h).index_select(0, src) + self.edge(expanded)
-        return add(w[:, :, None] * y[:, None, :]) + self.receiver(h)[:, :, None] * add(y)[:, None, :]
+        total = add(w[:, :, None] * y[:, None, :]) + self.receiver(h)[:, :, None] * add(y)[:, None, :]
+        return total / (1 + add(weight)).sqrt()[:, None, None]
 
-# %% ../../nbs/nn/04_pooling.ipynb #455122e1
+# %% ../../nbs/nn/04_pooling.ipynb #aebf6e69
 class EquivariantPooling(nn.Module):
     "Pool scalars and edge-built vectors into an invariant embedding and one polar vector per crystal."
 
@@ -100,6 +101,7 @@ class EquivariantPooling(nn.Module):
         s, gate = self.project(h).split(self.split, dim=1)
         v = self.vectors(h, batch, expanded, weight)
         u = self.mix((gate[:, :, None] * v).flatten(1)).view_as(v)
-        invariant = torch.cat([s, (u.square().sum(-1) + 1).sqrt() - 1, (u * v).sum(-1)], 1)
+        length = (u.square().sum(-1) + 1).sqrt()
+        invariant = torch.cat([s, length - 1, (u * v).sum(-1) / length], 1)
         pool = lambda x: pool_atoms(x, batch, self.pooling)
         return pool(self.scalar(invariant)), pool(self.vector(u.flatten(1)))
