@@ -6,7 +6,7 @@
 __all__ = ['TRAINING', 'STRUCTURE_FILES', 'given', 'check_resume', 'run_data', 'train_command', 'run_summary', 'evaluate_command',
            'save_figure', 'expand', 'predict_command', 'Parser', 'natural', 'make_parser', 'sentence', 'main']
 
-# %% ../nbs/15_cli.ipynb #e64b535f
+# %% ../nbs/15_cli.ipynb #0eb4f783
 import argparse
 import json
 import os
@@ -20,7 +20,7 @@ from pathlib import Path
 from . import __version__
 from .config import PRESETS
 
-# %% ../nbs/15_cli.ipynb #bc19253d
+# %% ../nbs/15_cli.ipynb #c6defb30
 TRAINING = ("epochs", "batch_size", "lr", "split", "seed", "precision")
 
 def given(
@@ -29,7 +29,7 @@ def given(
     "The training options that stand on the command line."
     return {k: v for k in TRAINING if (v := getattr(args, k)) is not None}
 
-# %% ../nbs/15_cli.ipynb #3075e352
+# %% ../nbs/15_cli.ipynb #e309104e
 def check_resume(
     run: Path,  # run folder
     preset: str | None,  # as given
@@ -40,11 +40,11 @@ def check_resume(
     config = read_config(run)
     changed = [k for k, v in options.items() if config.get("training", options)[k] != v]
     if preset and PRESETS[preset]().to_dict() != config["model"]: changed.append("preset")
-    if changed: raise ValueError(f"{run}: a run cannot be resumed with another {' and '.join(changed)}; leave the option "
-                                 "out, or start a new run with another --out.")
+    if changed:
+        raise ValueError(f"{run}: --resume cannot change {', '.join(changed)}; leave it out, or start another run.")
     return config
 
-# %% ../nbs/15_cli.ipynb #29d7a8e0
+# %% ../nbs/15_cli.ipynb #9d21e80b
 def run_data(
     config: dict,  # config.json of a run
 ) -> str:  # name or path
@@ -52,7 +52,7 @@ def run_data(
     about = config.get("data", {})
     return "dft2d" if about.get("name") == "dft2d" else about.get("path", "dft2d")
 
-# %% ../nbs/15_cli.ipynb #c674f2f5
+# %% ../nbs/15_cli.ipynb #2003a4f4
 def train_command(args: argparse.Namespace) -> int:
     "wfclip train"
     from wfclip.data.dataset import load_dataset
@@ -67,10 +67,11 @@ def train_command(args: argparse.Namespace) -> int:
     print(run_summary(run))
     return 0
 
-# %% ../nbs/15_cli.ipynb #5fdb2ff5
+# %% ../nbs/15_cli.ipynb #ec76e37e
 def _stopped(run: Path) -> int:
     from wfclip.train import read_metrics
-    print(f"wfclip: stopped after epoch {len(read_metrics(run))}; continue with: wfclip train --resume --out {run}", file=sys.stderr)
+    print(f"wfclip: stopped after epoch {len(read_metrics(run))}; "
+          f"continue with: wfclip train --resume --out {run}", file=sys.stderr)
     return 130
 
 def run_summary(
@@ -84,7 +85,7 @@ def run_summary(
             f"lowest validation loss {best['val_loss']:.3f} at epoch {best['epoch']}\n"
             f"next: wfclip evaluate {run}\n      wfclip predict FILE --run {run}")
 
-# %% ../nbs/15_cli.ipynb #3e9a663d
+# %% ../nbs/15_cli.ipynb #b2c7a623
 def evaluate_command(args: argparse.Namespace) -> int:
     "wfclip evaluate"
     from wfclip.data.dataset import load_dataset
@@ -104,7 +105,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     print(f"\nwritten: {run}/evaluation.json, parity.png, ranks.png", file=sys.stderr)
     return 0
 
-# %% ../nbs/15_cli.ipynb #db2e616b
+# %% ../nbs/15_cli.ipynb #c4e3631f
 def save_figure(
     figure,  # matplotlib figure
     path: Path,  # *.png
@@ -115,7 +116,7 @@ def save_figure(
     write_atomic(path, lambda p: figure.savefig(p, format="png", dpi=120))
     plt.close(figure)
 
-# %% ../nbs/15_cli.ipynb #fd6d4a4c
+# %% ../nbs/15_cli.ipynb #28c15770
 STRUCTURE_FILES = re.compile(r"(POSCAR|CONTCAR).*|.*\.(cif|vasp|poscar|xyz|extxyz|db)(\.gz)?", re.IGNORECASE)
 
 def expand(
@@ -128,46 +129,48 @@ def expand(
         elif re.search(r"[*?[]", name) and not os.path.exists(name): yield from sorted(glob(name)) or [name]
         else: yield name
 
-# %% ../nbs/15_cli.ipynb #1565b7a2
+# %% ../nbs/15_cli.ipynb #426d0f37
 def predict_command(args: argparse.Namespace) -> int:
     "wfclip predict"
     from wfclip.predict import predict_iter, table_lines
-    count = {True: 0, False: 0}
+    good = bad = 0
     def watched():
+        nonlocal good, bad
         for p in predict_iter(expand(args.files), args.run, args.method, args.device):
-            count[p.error is None] += 1
             if p.error: print(f"wfclip: {p.source}: {p.error}", file=sys.stderr)
+            good, bad = good + (not p.error), bad + bool(p.error)
             if args.json or not p.error: yield p
     if args.json: print(json.dumps([p.to_dict() for p in watched()], indent=1))
     else:
         for line in table_lines(watched()): print(line, flush=True)
-    if count[False]: print(f"wfclip: {count[False]} of {sum(count.values())} structures could not be predicted.", file=sys.stderr)
-    return 0 if not count[False] else 1 if count[True] else 2
+    if bad and good + bad > 1: print(f"wfclip: no prediction for {bad} of {good + bad} structures.", file=sys.stderr)
+    return 0 if not bad else 1 if good else 2
 
-# %% ../nbs/15_cli.ipynb #34d75dd5
+# %% ../nbs/15_cli.ipynb #0b3b0141
 class Parser(argparse.ArgumentParser):
     "A parser that says what is wrong in one sentence."
     def error(self, message: str): raise ValueError(f"{message}; see {self.prog} --help")
 
 def natural(text: str) -> int:
     "A number that can seed a random generator."
-    if not text.isdecimal() or int(text) >= 2**32: raise argparse.ArgumentTypeError(f"not a whole number from 0 to 2^32: {text}")
-    return int(text)
+    if text.isdecimal() and int(text) < 2**32: return int(text)
+    raise argparse.ArgumentTypeError(f"not a whole number from 0 to 2^32 - 1: {text}")
 
-# %% ../nbs/15_cli.ipynb #e91cbd0d
+# %% ../nbs/15_cli.ipynb #f1183767
 def _train_options(add: Callable) -> None:
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: dft2d, the bundled data)")
     add("--preset", choices=PRESETS, help="wfclip, or paper: the method as published (default: wfclip)")
-    add("--split", choices=("random", "formula", "prototype"), help="what is kept apart in the test part (default: random)")
+    add("--split", choices=("random", "formula", "prototype"), help="how the test part is drawn (default: random)")
     add("--epochs", type=int, metavar="N", help="passes over the training part (default: 1000)")
     add("--batch-size", type=int, metavar="N", help="pairs that are contrasted with each other (default: 64)")
     add("--lr", type=float, metavar="X", help="learning rate at the start (default: 0.0001)")
     add("--seed", type=natural, metavar="N", help="of split, weights and order (default: 42)")
-    add("--precision", choices=("auto", "float32", "bfloat16"), help="auto: bfloat16 where the hardware has it (default: auto)")
+    add("--precision", choices=("auto", "float32", "bfloat16"),
+        help="auto: bfloat16 where the hardware has it (default: auto)")
     add("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     add("--resume", action="store_true", help="continue the run in --out where it was stopped")
 
-# %% ../nbs/15_cli.ipynb #93b32e8f
+# %% ../nbs/15_cli.ipynb #84911011
 def _evaluate_options(add: Callable) -> None:
     add("run", metavar="RUN", help="run folder of wfclip train")
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: the one of the run)")
@@ -176,13 +179,14 @@ def _evaluate_options(add: Callable) -> None:
 def _predict_options(add: Callable) -> None:
     add("files", nargs="+", metavar="FILE", help="CIF, POSCAR, extended XYZ, ASE database, or a folder of such files")
     add("--run", metavar="RUN", help="run folder of wfclip train")
-    add("--method", choices=("head", "probe", "retrieval"), help="joint head, linear probe or retrieval (default: head if the model has one, else probe)")
+    add("--method", choices=("head", "probe", "retrieval"),
+        help="joint head, linear probe or retrieval (default: head if the model has one, else probe)")
     add("--json", action="store_true", help="print JSON instead of a table")
 
-# %% ../nbs/15_cli.ipynb #9dd63d97
+# %% ../nbs/15_cli.ipynb #1df2bddd
 def make_parser() -> Parser:
     "The commands and their options."
-    parser = Parser("wfclip", description="Work functions and work function profiles of 2D materials from their structure.")
+    parser = Parser("wfclip", description="Work functions of 2D materials from their structure.")
     parser.add_argument("--version", action="version", version=f"wfclip {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name, run, options, text in (
@@ -192,10 +196,10 @@ def make_parser() -> Parser:
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         command.set_defaults(function=run)
         options(command.add_argument)
-        command.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 ... (default: cuda if there is a GPU, else cpu)")
+        command.add_argument("--device", metavar="NAME", help="cpu or cuda (default: cuda if there is a GPU, else cpu)")
     return parser
 
-# %% ../nbs/15_cli.ipynb #4e58f071
+# %% ../nbs/15_cli.ipynb #2342fea0
 def sentence(
     error: ValueError | OSError,
 ) -> str:
@@ -203,22 +207,27 @@ def sentence(
     if isinstance(error, OSError) and error.strerror: return f"{error.filename or 'output'}: {error.strerror}."
     return " ".join(str(error).split())
 
+def _run(argv: list[str] | None) -> int:
+    try: args = make_parser().parse_args(argv)
+    except SystemExit as end: return int(end.code or 0)  # --help and --version
+    return args.function(args)
+
 def main(
     argv: list[str] | None = None,  # arguments; None: those of the process
 ) -> int:  # exit code
     "The command `wfclip`."
     try:
-        args = make_parser().parse_args(argv)
-        return args.function(args)
-    except SystemExit as end: return int(end.code or 0)  # --help and --version
-    except KeyboardInterrupt: code, text = 130, "stopped."
+        code = _run(argv)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError: return _pipe_closed()
+    except KeyboardInterrupt: code, text = 130, "stopped."
     except (ValueError, OSError) as error: code, text = 2, sentence(error)
     print(f"wfclip: {text}", file=sys.stderr)
     return code
 
-# %% ../nbs/15_cli.ipynb #51ebc397
+# %% ../nbs/15_cli.ipynb #cfb19fac
 def _pipe_closed() -> int:
-    "The reader of our output, such as `head`, has enough."
+    "Send what is still buffered nowhere, so that Python does not complain at its end."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 141

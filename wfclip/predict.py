@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'HEADER', 'Neighbor', 'Prediction', 'atom_batches', 'Featu
            'energy_note', 'layer_energies', 'nearest_materials', 'Read', 'read_source', 'read_sources', 'predict_block',
            'predict_iter', 'predict', 'table_row', 'table_lines']
 
-# %% ../nbs/12_predict.ipynb #77a6a161
+# %% ../nbs/12_predict.ipynb #601d25f6
 import os
 import re
 import warnings
@@ -26,7 +26,7 @@ from .data.structure import Layer, StructureError, read_layers
 from .evaluate import Bank, read_bank, retrieve
 from .nn.clip import WFClip, read_config
 
-# %% ../nbs/12_predict.ipynb #702ba489
+# %% ../nbs/12_predict.ipynb #c5060557
 @dataclass(frozen=True)
 class Neighbor:
     "A material of the training data, as a neighbour of another one."
@@ -35,7 +35,7 @@ class Neighbor:
     similarity: float  # cosine of the two crystal embeddings, 1 is equal
     work_function: float  # computed, mean of both faces, eV
 
-# %% ../nbs/12_predict.ipynb #f58f681e
+# %% ../nbs/12_predict.ipynb #d935ee68
 @dataclass(frozen=True)
 class Prediction:
     "What a model says about one structure; energies in eV, lengths in Å. With `error` set, all but the names is empty."
@@ -60,7 +60,7 @@ class Prediction:
         "As plain lists, strings and numbers, for JSON."
         return asdict(self)
 
-# %% ../nbs/12_predict.ipynb #9f494543
+# %% ../nbs/12_predict.ipynb #6d409241
 def atom_batches(
     n_atoms: Sequence[int],  # atoms of each structure [n]
     max_atoms: int = 1024,  # a batch exceeds this by less than one structure
@@ -70,14 +70,14 @@ def atom_batches(
     batch = np.cumsum(np.asarray(n_atoms)[order]) // max_atoms
     return np.split(order, np.flatnonzero(np.diff(batch)) + 1)
 
-# %% ../nbs/12_predict.ipynb #759e3f71
+# %% ../nbs/12_predict.ipynb #b04cfa15
 class Features(NamedTuple):
     "What a model makes of n layers, on the CPU."
     z: torch.Tensor  # crystal features [n, D]
     p_cry: torch.Tensor  # crystal embeddings [n, D], unit length
     properties: dict[str, torch.Tensor]  # predictions of the heads, each [n, ...]; empty without heads
 
-# %% ../nbs/12_predict.ipynb #0deac398
+# %% ../nbs/12_predict.ipynb #cb15adeb
 @torch.no_grad()
 def encode_layers(
     model: WFClip,
@@ -94,7 +94,7 @@ def encode_layers(
     heads = {k: join(p.properties[k] for p in parts) for k in parts[0].properties}
     return Features(join(p.z for p in parts), join(p.p_cry for p in parts), heads)
 
-# %% ../nbs/12_predict.ipynb #c7cde44e
+# %% ../nbs/12_predict.ipynb #42e533d2
 def open_device(
     name: str | None = None,  # "cpu", "cuda", "cuda:1" ...; None: CUDA if there is a GPU, else the CPU
 ) -> torch.device:
@@ -107,7 +107,7 @@ def open_device(
         raise ValueError(f"there is no device {name} here; cpu always works, cuda where torch finds a GPU.") from None
     return device
 
-# %% ../nbs/12_predict.ipynb #21e49d4e
+# %% ../nbs/12_predict.ipynb #03ad523b
 METHODS = {"head": "joint head", "probe": "linear probe", "retrieval": "retrieval"}
 
 class Predictor:
@@ -134,7 +134,7 @@ class Predictor:
         bank = read_bank(Path(folder) / "bank.safetensors")
         return cls(WFClip.from_pretrained(folder), bank, energy_note(about), device)
 
-# %% ../nbs/12_predict.ipynb #00c19a15
+# %% ../nbs/12_predict.ipynb #b0960312
 def energy_note(
     about: dict,  # of the training data: functional, name
 ) -> str:
@@ -142,7 +142,7 @@ def energy_note(
     return (f"{about.get('functional', 'Computed')}, not experiment; vacuum beside each face from the Fermi level, "
             f"placed in a gap as in the training data ({about.get('name', 'unnamed')}).")
 
-# %% ../nbs/12_predict.ipynb #b19958d5
+# %% ../nbs/12_predict.ipynb #01965607
 @torch.no_grad()
 def layer_energies(
     features: Features,  # of n layers
@@ -151,18 +151,17 @@ def layer_energies(
     method: str,  # a key of METHODS
 ) -> tuple[torch.Tensor, torch.Tensor, bool]:  # work functions [n], eV; steps [n], eV; whether the steps have a sign
     "Work function and potential step, by one of the three ways."
-    if method == "head":
-        work_function, step = features.properties["work_function"], features.properties.get("step")
-        if step is not None: return work_function, step, True
-        step = features.properties["abs_step"]
-    elif method == "probe": work_function, step = bank.probe(features.z)[:, :2].T
+    heads = features.properties
+    signed = method == "head" and "step" in heads
+    if method == "head": mean, step = heads["work_function"], heads.get("step", heads["abs_step"])
+    elif method == "probe": mean, step = bank.probe(features.z)[:, :2].T
     else:
         index, weight = retrieve(features.p_cry, bank.p_prof, float(model.temperature()))
         top, bottom = bank.faces[index].unbind(-1)
-        work_function, step = (weight * (top + bottom) / 2).sum(1), (weight * (top - bottom).abs()).sum(1)
-    return work_function, step.clamp(min=0), False
+        mean, step = (weight * (top + bottom) / 2).sum(1), (weight * (top - bottom).abs()).sum(1)
+    return mean, step if signed else step.clamp(min=0), signed
 
-# %% ../nbs/12_predict.ipynb #a23dd1d9
+# %% ../nbs/12_predict.ipynb #aa1f3345
 def nearest_materials(
     p_cry: torch.Tensor,  # crystal embeddings [n, D], unit length
     bank: Bank,
@@ -174,14 +173,14 @@ def nearest_materials(
     return [[Neighbor(bank.ids[i], bank.formulas[i], s, float(mean[i])) for s, i in zip(*row)]
             for row in zip(similarity.tolist(), index.tolist())]
 
-# %% ../nbs/12_predict.ipynb #0510d250
+# %% ../nbs/12_predict.ipynb #52f63c04
 class Read(NamedTuple):
     "One structure of a source, as far as it could be read."
     source: str  # file, file#number in it, or number in the list of sources
     layer: Layer | StructureError
     warnings: list[str]
 
-# %% ../nbs/12_predict.ipynb #db31dcbe
+# %% ../nbs/12_predict.ipynb #79171b48
 def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | StructureError, list[str]]]:
     "Each layer with the warnings that were given while it was read."
     while True:
@@ -192,7 +191,7 @@ def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | 
         if layer is None: return
         yield layer, [str(w.message) for w in heard if w.category is UserWarning]
 
-# %% ../nbs/12_predict.ipynb #49dad1ae
+# %% ../nbs/12_predict.ipynb #1c3b901b
 def read_source(
     source: Any,  # one path or object
     name: str,  # of the source
@@ -206,44 +205,45 @@ def read_source(
         if single and path and isinstance(layer, Layer): layer = replace(layer, id=layer.id.removesuffix("#1"))
         yield Read(name if single else f"{name}#{k}", layer, [w.removeprefix(f"{name}: ") for w in heard])
 
-# %% ../nbs/12_predict.ipynb #4f177a4d
+# %% ../nbs/12_predict.ipynb #5cbdd87c
 def read_sources(
     sources: Any,  # a path or object, or an iterable of them
 ) -> Iterator[Read]:
     "All structures of all sources, in order, read when they are asked for."
-    one = isinstance(sources, (str, os.PathLike)) or any(hasattr(sources, a) for a in ("positions", "lattice", "toatoms"))
+    is_path = lambda x: isinstance(x, (str, os.PathLike))
+    one = is_path(sources) or any(hasattr(sources, a) for a in ("positions", "lattice", "toatoms"))
     for k, source in enumerate([sources] if one or not isinstance(sources, Iterable) else sources, 1):
-        yield from read_source(source, str(source) if isinstance(source, (str, os.PathLike)) else f"structure {k}")
+        yield from read_source(source, str(source) if is_path(source) else f"structure {k}")
 
-# %% ../nbs/12_predict.ipynb #e7857366
-def _prediction(read: Read, energies: tuple, neighbors: list[Neighbor], predictor: Predictor, method: str) -> Prediction:
-    (work_function, step, signed), layer = energies, read.layer
-    strange = sorted(set(layer.symbols) - predictor.elements)
-    doubts = [f"{', '.join(strange)} does not occur in the training data"] if strange else []
-    return Prediction(layer.id or read.source, read.source, layer.formula, len(layer), layer.thickness, layer.vacuum,
-                      work_function + step / 2, work_function - step / 2, work_function, step, signed, METHODS[method],
-                      neighbors, read.warnings + doubts, predictor.note)
+# %% ../nbs/12_predict.ipynb #1931cf05
+def _structure_fields(source: str, layer: Layer, heard: list[str], known: set[str]) -> dict:
+    "What there is to say about a structure before anything is predicted."
+    doubts = [f"{symbol} does not occur in the training data" for symbol in sorted(set(layer.symbols) - known)]
+    return dict(id=layer.id or source, source=source, formula=layer.formula, n_atoms=len(layer),
+                thickness=layer.thickness, vacuum=layer.vacuum, warnings=heard + doubts)
 
-# %% ../nbs/12_predict.ipynb #aafb58dd
+# %% ../nbs/12_predict.ipynb #cb447413
 def predict_block(
     block: Sequence[Read],  # n structures, some of which could not be read
     predictor: Predictor,
     method: str,  # a key of METHODS
 ) -> Iterator[Prediction]:  # n, in order
     "Predict structures together; those that could not be read say why."
-    good = [read for read in block if isinstance(read.layer, Layer)]
+    good = [read.layer for read in block if isinstance(read.layer, Layer)]
     if good:
-        features = encode_layers(predictor.model, [read.layer for read in good])
+        features = encode_layers(predictor.model, good)
         *energies, signed = layer_energies(features, predictor.model, predictor.bank, method)
-        known = zip(*(e.tolist() for e in energies), nearest_materials(features.p_cry, predictor.bank))
-    for read in block:
-        if isinstance(read.layer, StructureError):
-            yield Prediction(read.source, read.source, warnings=read.warnings, error=read.layer.problem)
-        else:
-            work_function, step, neighbors = next(known)
-            yield _prediction(read, (work_function, step, signed), neighbors, predictor, method)
+        answers = zip(*(e.tolist() for e in energies), nearest_materials(features.p_cry, predictor.bank))
+    for source, layer, heard in block:
+        if isinstance(layer, StructureError):
+            yield Prediction(source, source, warnings=heard, error=layer.problem)
+            continue
+        mean, step, neighbors = next(answers)
+        yield Prediction(**_structure_fields(source, layer, heard, predictor.elements), work_function=mean, step=step,
+                         phi_top=mean + step / 2, phi_bottom=mean - step / 2, faces_known=signed,
+                         method=METHODS[method], neighbors=neighbors, note=predictor.note)
 
-# %% ../nbs/12_predict.ipynb #de3b7554
+# %% ../nbs/12_predict.ipynb #cf2cca00
 def predict_iter(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`
@@ -260,7 +260,7 @@ def predict_iter(
     blocks = iter(lambda: list(islice(found, block)), [])
     return chain.from_iterable(predict_block(items, predictor, method) for items in blocks)
 
-# %% ../nbs/12_predict.ipynb #c346231a
+# %% ../nbs/12_predict.ipynb #e2b867fa
 def predict(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`
@@ -270,21 +270,23 @@ def predict(
     "Predict the work functions of both faces of layers from their structures."
     return list(predict_iter(sources, model, method, device))
 
-# %% ../nbs/12_predict.ipynb #4d23e362
-HEADER = ("structure            formula    atoms  thickness  vacuum |    top   bottom   step    mean | nearest known material\n"
-          "                                            Å       Å |     eV       eV     eV      eV |")
+# %% ../nbs/12_predict.ipynb #2547c0b6
+HEADER = """\
+structure            formula    atoms  thickness  vacuum |    top   bottom   step    mean | nearest known material
+                                               Å       Å |     eV       eV     eV      eV |"""
 
 def table_row(
     p: Prediction,
 ) -> str:
     "One line of a table under HEADER, and one for each warning."
     if p.error: return f"{p.id:20} {p.error}"
-    n, star = p.neighbors[0], " " if p.faces_known else "*"
-    row = (f"{p.id:20} {p.formula:10}{p.n_atoms:6}{p.thickness:11.2f}{p.vacuum:8.2f} | {p.phi_top:6.2f}{star}{p.phi_bottom:7.2f}{star}"
-           f"{p.step:7.2f}{p.work_function:8.2f} | {n.formula} {n.work_function:.2f} eV, similarity {n.similarity:.3f}")
+    known, star = p.neighbors[0], " " if p.faces_known else "*"
+    row = (f"{p.id:20} {p.formula:10}{p.n_atoms:6}{p.thickness:11.2f}{p.vacuum:8.2f} | "
+           f"{p.phi_top:6.2f}{star}{p.phi_bottom:8.2f}{star}{p.step:6.2f}{p.work_function:8.2f} | "
+           f"{known.formula} {known.work_function:.2f} eV, similarity {known.similarity:.3f}")
     return "\n".join([row, *(f"  ! {w}" for w in p.warnings)])
 
-# %% ../nbs/12_predict.ipynb #ce431c33
+# %% ../nbs/12_predict.ipynb #89cd46e7
 def table_lines(
     predictions: Iterable[Prediction],
 ) -> Iterator[str]:
@@ -294,5 +296,5 @@ def table_lines(
         if k == 0: yield HEADER
         yield table_row(p)
         if p.note: notes[f"{p.note} By {p.method}."] = None
-        if p.faces_known is False: notes["* which face is which is not known by this method; the larger is given as top."] = None
+        if p.faces_known is False: notes["* This method cannot tell the faces apart: the larger is given as top."] = None
     yield from notes

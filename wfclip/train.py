@@ -7,7 +7,7 @@ __all__ = ['TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_groups', 'Fee
            'save_checkpoint', 'load_checkpoint', 'start_run', 'read_run', 'StopRequest', 'run_epochs', 'read_metrics',
            'train']
 
-# %% ../nbs/10_train.ipynb #077bd482
+# %% ../nbs/10_train.ipynb #88aaa2a8
 import json
 import math
 import os
@@ -32,7 +32,7 @@ from .evaluate import build_bank, retrieval_metrics, write_bank
 from .nn.clip import FORMAT, WFClip, read_config, write_atomic, write_json
 from .plot import plot_curves
 
-# %% ../nbs/10_train.ipynb #b24bb46b
+# %% ../nbs/10_train.ipynb #6c754418
 @dataclass(frozen=True)
 class TrainConfig:
     "How a model is trained; stored with the run."
@@ -51,7 +51,7 @@ class TrainConfig:
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision is auto, float32 or bfloat16, not {self.precision!r}.")
 
-# %% ../nbs/10_train.ipynb #5a3a08f9
+# %% ../nbs/10_train.ipynb #6ff9705a
 def epoch_batches(
     n: int,  # training materials
     batch_size: int,  # wanted batch size
@@ -64,7 +64,7 @@ def epoch_batches(
     parts = max(1, round(n / batch_size))
     return list(zip(order.tensor_split(parts), flips.tensor_split(parts)))
 
-# %% ../nbs/10_train.ipynb #f75e08eb
+# %% ../nbs/10_train.ipynb #9ac0dabc
 def cosine_lr(
     step: int,  # steps done
     total: int,  # steps of the whole run
@@ -73,7 +73,7 @@ def cosine_lr(
     "Cosine annealing to zero (Loshchilov and Hutter, 2017)."
     return lr * (1 + math.cos(math.pi * step / total)) / 2
 
-# %% ../nbs/10_train.ipynb #e34b7092
+# %% ../nbs/10_train.ipynb #ee88aa47
 def parameter_groups(
     model: torch.nn.Module,  # with named parameters
     weight_decay: float,  # of matrices
@@ -84,7 +84,7 @@ def parameter_groups(
         (decay if p.dim() > 1 or name.startswith("crystal.pool.") and name.endswith("weight") else rest).append(p)
     return [dict(params=decay, weight_decay=weight_decay), dict(params=rest, weight_decay=0.)]
 
-# %% ../nbs/10_train.ipynb #d2885ab2
+# %% ../nbs/10_train.ipynb #e8bcc0aa
 class Feed:
     "The graphs, profiles and targets of a dataset, resident on the device; `take` gathers a batch."
 
@@ -107,7 +107,7 @@ class Feed:
         if flip is not None: profiles = torch.where(flip.to(profiles.device)[:, None], profiles.flip(1), profiles)
         return self.store.gather(index), profiles, target
 
-# %% ../nbs/10_train.ipynb #601e71df
+# %% ../nbs/10_train.ipynb #31a64431
 def autocast(
     precision: str,  # "auto", "float32" or "bfloat16"
     device: torch.device,
@@ -118,7 +118,7 @@ def autocast(
             device.type == "cpu" and (native("_is_avx512_bf16_supported") or native("_is_amx_tile_supported")))
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16" or precision == "auto" and fast)
 
-# %% ../nbs/10_train.ipynb #9e690159
+# %% ../nbs/10_train.ipynb #5f4ab9f1
 class Trainer:
     "A model on its way: weights, optimizer, the epoch reached and the best model so far."
 
@@ -163,7 +163,7 @@ class Trainer:
         if record["val_loss"] < self.best: self.best, self.best_state = record["val_loss"], self._copy()
         return record
 
-# %% ../nbs/10_train.ipynb #9ae584a1
+# %% ../nbs/10_train.ipynb #62eee41c
 @torch.no_grad()
 def validate(
     model: WFClip,
@@ -182,7 +182,7 @@ def validate(
     if out.properties: record["val_mae"] = float((out.properties["work_function"] - target["work_function"]).abs().mean())
     return record
 
-# %% ../nbs/10_train.ipynb #cd7911e6
+# %% ../nbs/10_train.ipynb #f926221b
 def save_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -195,7 +195,7 @@ def save_checkpoint(
     write_atomic(out / "model.safetensors", lambda p: save_file(trainer.best_state, p))
     write_atomic(out / "last/state.safetensors", lambda p: save_file(state, p, header))
 
-# %% ../nbs/10_train.ipynb #1da8f415
+# %% ../nbs/10_train.ipynb #c71e019e
 def load_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -212,7 +212,7 @@ def load_checkpoint(
     trainer.epoch, trainer.best = header["epoch"], header["best"]
     with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
 
-# %% ../nbs/10_train.ipynb #300c4ca7
+# %% ../nbs/10_train.ipynb #8d62bb3a
 def start_run(
     config: WFClipConfig,
     training: TrainConfig,
@@ -232,7 +232,7 @@ def start_run(
                                          data=dict(path=str(data.path), materials=len(data), **data.about)))
     return split
 
-# %% ../nbs/10_train.ipynb #d3d46331
+# %% ../nbs/10_train.ipynb #1a00ed34
 def read_run(
     out: Path,  # run folder
     data: WorkFunctionDataset,  # the dataset it was trained on
@@ -244,7 +244,7 @@ def read_run(
     split = Split.from_dict(json.loads((out / "split.json").read_text()), data.ids)
     return WFClipConfig.from_dict(config["model"]), TrainConfig(**config["training"]), split
 
-# %% ../nbs/10_train.ipynb #32c453f7
+# %% ../nbs/10_train.ipynb #364806e3
 class StopRequest:
     "Within this context the first Ctrl-C or SIGTERM is only noted; a second Ctrl-C interrupts at once."
 
@@ -261,7 +261,7 @@ class StopRequest:
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
 
-# %% ../nbs/10_train.ipynb #c284cfbe
+# %% ../nbs/10_train.ipynb #0bc6c717
 def run_epochs(
     trainer: Trainer,
     out: Path,  # run folder
@@ -284,7 +284,7 @@ def run_epochs(
                 saved = time.monotonic()
     if trainer.epoch < epochs: raise KeyboardInterrupt
 
-# %% ../nbs/10_train.ipynb #9c7d0995
+# %% ../nbs/10_train.ipynb #18fff62c
 def read_metrics(
     out: Path,  # run folder
 ) -> list[dict]:  # one record per epoch
@@ -293,7 +293,7 @@ def read_metrics(
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
-# %% ../nbs/10_train.ipynb #c61128e7
+# %% ../nbs/10_train.ipynb #60bc266d
 def train(
     config: WFClipConfig,  # model; WFClipConfig() is ours, WFClipConfig.paper() the published one
     data: WorkFunctionDataset,  # as of `load_dataset`

@@ -1,0 +1,76 @@
+"""Files of garbage are refused with a sentence: whatever the bytes, no reader raises anything but a ValueError."""
+import warnings
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from project import ROOT
+from small import small_run
+
+from wfclip.data.dataset import load_dataset
+from wfclip.data.structure import Layer, StructureError, read_layer, read_layers
+from wfclip.predict import Predictor
+
+quick = settings(max_examples=40, deadline=None, derandomize=True,
+                 suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+garbage = st.binary(max_size=200) | st.text(max_size=200).map(str.encode)
+CIF, XYZ = ((ROOT / "tests/files" / name).read_bytes() for name in ("WSSe.cif", "WSSe.extxyz"))
+POSCAR = (b"WSSe\n1.0\n3.25 0 0\n-1.625 2.8146 0\n0 0 18.25\nW S Se\n1 1 1\nCartesian\n"
+          b"0 0 9.1\n1.6 .9 10.7\n1.6 .9 7.5\n")
+
+
+@st.composite
+def damaged(draw, good: bytes):
+    "A good file with a part replaced, cut out, doubled, or its end lost"
+    i, j = sorted(draw(st.tuples(st.integers(0, len(good)), st.integers(0, len(good)))))
+    j = min(j, i + draw(st.sampled_from([1, 3, 20, len(good)])))
+    new = draw(st.one_of(st.just(b""), st.just(2 * good[i:j]), st.binary(max_size=4), st.sampled_from(
+        [b"-1", b"nan", b"inf", b"1e300", b"\n", b" ", b"0"])))
+    return good[:i] + new + draw(st.sampled_from([good[j:], b""]))
+
+
+SAMPLES = {"x.cif": CIF, "x.extxyz": XYZ, "POSCAR": POSCAR, "x.dat": XYZ, "x.db": b""}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@quick
+@given(st.data())
+def test_structures(tmp_path, name, data):
+    path = tmp_path / name
+    path.write_bytes(data.draw(garbage | damaged(SAMPLES[name])))
+    with warnings.catch_warnings(action="ignore"):
+        assert all(isinstance(found, (Layer, StructureError)) for found in read_layers(path))
+        try: assert isinstance(read_layer(path), Layer)
+        except StructureError as error: assert str(error).startswith(str(path)) and "\n" not in str(error)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return small_run(tmp_path_factory.mktemp("fuzz"))
+
+
+def refuses(read, path, content: bytes):
+    "Bytes that are no longer the file they were: read all the same, or refused in one line"
+    path.write_bytes(content)
+    try: read()
+    except ValueError as error: assert str(error) and "\n" not in str(error)
+
+
+@quick
+@given(st.data())
+def test_datasets(run, tmp_path, data):
+    good = (run.parent / "small.safetensors").read_bytes()
+    path, start = tmp_path / "x.safetensors", damaged(good[:2000]).map(lambda start: start + good[2000:])
+    refuses(lambda: load_dataset(path), path, data.draw(garbage | start))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "bank.safetensors"])
+def test_runs(run, tmp_path, name):
+    good, path = (run / name).read_bytes(), tmp_path / name
+    for other in ("config.json", "model.safetensors", "bank.safetensors"): (tmp_path / other).symlink_to(run / other)
+    path.unlink()
+
+    @settings(quick, max_examples=15)
+    @given(garbage | st.integers(0, len(good) - 1).map(lambda n: good[:n]))
+    def check(content): refuses(lambda: Predictor.from_run(tmp_path, "cpu"), path, content)
+    check()
