@@ -32,7 +32,8 @@ def entry(r: dict) -> Entry:
 def main(records: str, out: str | Path = OUT) -> None:
     with gzip.open(records, "rt") as f: entries = [entry(json.loads(line)) for line in f]
     entries.sort(key=lambda e: e.layer.id)
-    write_dataset(out, entries, name="dft2d", license="CC BY 4.0", functional="PBE", code="GPAW 22.8", relaxation="CHGNet 0.3.0")
+    about = dict(license="CC BY 4.0", functional="PBE", code="GPAW 22.8", relaxation="CHGNet 0.3.0")
+    write_dataset(out, entries, name="dft2d", **about)
     print(f"{out}: {len(entries)} materials, {Path(out).stat().st_size / 1e6:.1f} MB")
 
 

@@ -6,7 +6,7 @@
 __all__ = ['TRAINING', 'STRUCTURE_FILES', 'given', 'check_resume', 'run_data', 'train_command', 'run_summary', 'evaluate_command',
            'save_figure', 'expand', 'predict_command', 'Parser', 'natural', 'make_parser', 'sentence', 'main']
 
-# %% ../nbs/15_cli.ipynb #0eb4f783
+# %% ../nbs/15_cli.ipynb #0f8fcb51
 import argparse
 import json
 import os
@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from glob import glob
 from pathlib import Path
+from shlex import quote
 
 from . import __version__
 from .config import PRESETS
 
-# %% ../nbs/15_cli.ipynb #c6defb30
+# %% ../nbs/15_cli.ipynb #1824e873
 TRAINING = ("epochs", "batch_size", "lr", "split", "seed", "precision")
 
 def given(
@@ -29,7 +30,7 @@ def given(
     "The training options that stand on the command line."
     return {k: v for k in TRAINING if (v := getattr(args, k)) is not None}
 
-# %% ../nbs/15_cli.ipynb #e309104e
+# %% ../nbs/15_cli.ipynb #f530aa3f
 def check_resume(
     run: Path,  # run folder
     preset: str | None,  # as given
@@ -44,15 +45,18 @@ def check_resume(
         raise ValueError(f"{run}: --resume cannot change {', '.join(changed)}; leave it out, or start another run.")
     return config
 
-# %% ../nbs/15_cli.ipynb #9d21e80b
+# %% ../nbs/15_cli.ipynb #d65d9c5e
 def run_data(
     config: dict,  # config.json of a run
 ) -> str:  # name or path
     "The dataset of a run: the bundled one by its name, wherever it is installed now, any other by its path."
     about = config.get("data", {})
-    return "dft2d" if about.get("name") == "dft2d" else about.get("path", "dft2d")
+    if about.get("name") == "dft2d": return "dft2d"
+    if not os.path.exists(path := about.get("path", "")):
+        raise ValueError(f"the dataset of this run is no longer at {path or 'a known place'}; name it with --data.")
+    return path
 
-# %% ../nbs/15_cli.ipynb #2003a4f4
+# %% ../nbs/15_cli.ipynb #f52bb1fd
 def train_command(args: argparse.Namespace) -> int:
     "wfclip train"
     from wfclip.data.dataset import load_dataset
@@ -67,11 +71,11 @@ def train_command(args: argparse.Namespace) -> int:
     print(run_summary(run))
     return 0
 
-# %% ../nbs/15_cli.ipynb #ec76e37e
+# %% ../nbs/15_cli.ipynb #caebc643
 def _stopped(run: Path) -> int:
     from wfclip.train import read_metrics
     print(f"wfclip: stopped after epoch {len(read_metrics(run))}; "
-          f"continue with: wfclip train --resume --out {run}", file=sys.stderr)
+          f"continue with: wfclip train --resume --out {quote(str(run))}", file=sys.stderr)
     return 130
 
 def run_summary(
@@ -83,9 +87,9 @@ def run_summary(
     best = min(records, key=lambda r: r["val_loss"])
     return (f"{run}: {len(records)} epochs in {timedelta(seconds=round(sum(r['seconds'] for r in records)))}, "
             f"lowest validation loss {best['val_loss']:.3f} at epoch {best['epoch']}\n"
-            f"next: wfclip evaluate {run}\n      wfclip predict FILE --run {run}")
+            f"next: wfclip evaluate {quote(str(run))}\n      wfclip predict FILE --run {quote(str(run))}")
 
-# %% ../nbs/15_cli.ipynb #b2c7a623
+# %% ../nbs/15_cli.ipynb #00679853
 def evaluate_command(args: argparse.Namespace) -> int:
     "wfclip evaluate"
     from wfclip.data.dataset import load_dataset
@@ -105,7 +109,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     print(f"\nwritten: {run}/evaluation.json, parity.png, ranks.png", file=sys.stderr)
     return 0
 
-# %% ../nbs/15_cli.ipynb #c4e3631f
+# %% ../nbs/15_cli.ipynb #c55195a4
 def save_figure(
     figure,  # matplotlib figure
     path: Path,  # *.png
@@ -113,10 +117,10 @@ def save_figure(
     "Write a figure, atomically, and close it."
     import matplotlib.pyplot as plt
     from wfclip.nn.clip import write_atomic
-    write_atomic(path, lambda p: figure.savefig(p, format="png", dpi=120))
+    write_atomic(path, lambda p: figure.savefig(p, format="png", dpi=120, bbox_inches="tight"))
     plt.close(figure)
 
-# %% ../nbs/15_cli.ipynb #28c15770
+# %% ../nbs/15_cli.ipynb #3cdb0483
 STRUCTURE_FILES = re.compile(r"(POSCAR|CONTCAR).*|.*\.(cif|vasp|poscar|xyz|extxyz|db)(\.gz)?", re.IGNORECASE)
 
 def expand(
@@ -129,7 +133,7 @@ def expand(
         elif re.search(r"[*?[]", name) and not os.path.exists(name): yield from sorted(glob(name)) or [name]
         else: yield name
 
-# %% ../nbs/15_cli.ipynb #426d0f37
+# %% ../nbs/15_cli.ipynb #ef488f60
 def predict_command(args: argparse.Namespace) -> int:
     "wfclip predict"
     from wfclip.predict import predict_iter, table_lines
@@ -146,7 +150,7 @@ def predict_command(args: argparse.Namespace) -> int:
     if bad and good + bad > 1: print(f"wfclip: no prediction for {bad} of {good + bad} structures.", file=sys.stderr)
     return 0 if not bad else 1 if good else 2
 
-# %% ../nbs/15_cli.ipynb #0b3b0141
+# %% ../nbs/15_cli.ipynb #5644e06a
 class Parser(argparse.ArgumentParser):
     "A parser that says what is wrong in one sentence."
     def error(self, message: str): raise ValueError(f"{message}; see {self.prog} --help")
@@ -156,7 +160,7 @@ def natural(text: str) -> int:
     if text.isdecimal() and int(text) < 2**32: return int(text)
     raise argparse.ArgumentTypeError(f"not a whole number from 0 to 2^32 - 1: {text}")
 
-# %% ../nbs/15_cli.ipynb #f1183767
+# %% ../nbs/15_cli.ipynb #b6b10565
 def _train_options(add: Callable) -> None:
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: dft2d, the bundled data)")
     add("--preset", choices=PRESETS, help="wfclip, or paper: the method as published (default: wfclip)")
@@ -170,7 +174,7 @@ def _train_options(add: Callable) -> None:
     add("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     add("--resume", action="store_true", help="continue the run in --out where it was stopped")
 
-# %% ../nbs/15_cli.ipynb #84911011
+# %% ../nbs/15_cli.ipynb #bb2585f1
 def _evaluate_options(add: Callable) -> None:
     add("run", metavar="RUN", help="run folder of wfclip train")
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: the one of the run)")
@@ -183,7 +187,7 @@ def _predict_options(add: Callable) -> None:
         help="joint head, linear probe or retrieval (default: head if the model has one, else probe)")
     add("--json", action="store_true", help="print JSON instead of a table")
 
-# %% ../nbs/15_cli.ipynb #1df2bddd
+# %% ../nbs/15_cli.ipynb #1a17967b
 def make_parser() -> Parser:
     "The commands and their options."
     parser = Parser("wfclip", description="Work functions of 2D materials from their structure.")
@@ -199,7 +203,7 @@ def make_parser() -> Parser:
         command.add_argument("--device", metavar="NAME", help="cpu or cuda (default: cuda if there is a GPU, else cpu)")
     return parser
 
-# %% ../nbs/15_cli.ipynb #2342fea0
+# %% ../nbs/15_cli.ipynb #f5309ac3
 def sentence(
     error: ValueError | OSError,
 ) -> str:
@@ -207,6 +211,7 @@ def sentence(
     if isinstance(error, OSError) and error.strerror: return f"{error.filename or 'output'}: {error.strerror}."
     return " ".join(str(error).split())
 
+# %% ../nbs/15_cli.ipynb #2403e678
 def _run(argv: list[str] | None) -> int:
     try: args = make_parser().parse_args(argv)
     except SystemExit as end: return int(end.code or 0)  # --help and --version
@@ -226,7 +231,7 @@ def main(
     print(f"wfclip: {text}", file=sys.stderr)
     return code
 
-# %% ../nbs/15_cli.ipynb #cfb19fac
+# %% ../nbs/15_cli.ipynb #d48c3a96
 def _pipe_closed() -> int:
     "Send what is still buffered nowhere, so that Python does not complain at its end."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['plot_curves', 'plot_parity', 'plot_ranks']
 
-# %% ../nbs/14_plot.ipynb #fc497e24
+# %% ../nbs/14_plot.ipynb #c4bda740
 from typing import Any
 
 import numpy as np
 
-# %% ../nbs/14_plot.ipynb #36771bfe
+# %% ../nbs/14_plot.ipynb #82964008
 def plot_curves(
     records: list[dict],  # lines of metrics.jsonl
 ) -> Any:  # matplotlib figure
@@ -19,16 +19,18 @@ def plot_curves(
     column = lambda name: [r.get(name, np.nan) for r in records]
     fig, (a, b) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     best = int(np.argmin(column("val_loss")))
-    for name, label in dict(train_loss="training", val_loss="validation", val_contrast="validation, contrastive part").items():
+    labels = dict(train_loss="training", val_loss="validation", val_contrast="validation, contrastive part")
+    for name, label in labels.items():
         a.plot(column("epoch"), column(name), label=label, lw=1.3)
     a.axvline(records[best]["epoch"], color="gray", ls=":", label="kept model")
-    a.set(xlabel="epoch", ylabel="loss, nats"); a.legend(fontsize=8)
-    b.plot(column("epoch"), column("recall_at_1"), label="recall@1", lw=1.3)
-    if "val_mae" in records[0]: b.plot(column("epoch"), column("val_mae"), label="work function MAE of the head, eV", lw=1.3)
-    b.set(xlabel="epoch", ylabel="validation", ylim=0); b.legend(fontsize=8)
+    a.set(xlabel="epoch", ylabel="loss, nats")
+    for name, label in dict(recall_at_1="recall@1", val_mae="work function MAE of the head, eV").items():
+        if name in records[0]: b.plot(column("epoch"), column(name), label=label, lw=1.3)
+    b.set(xlabel="epoch", ylabel="validation", ylim=0)
+    for ax in (a, b): ax.legend(fontsize=8)
     return fig
 
-# %% ../nbs/14_plot.ipynb #39d518c0
+# %% ../nbs/14_plot.ipynb #e986db35
 def plot_parity(
     result: dict,  # of `wfclip.evaluate.evaluate`
     names: list[str] | None = None,  # predictors to draw; default: those that see the structure
@@ -37,17 +39,18 @@ def plot_parity(
     import matplotlib.pyplot as plt
     names = names or [n for n in result["predicted"] if n.startswith(("retrieval", "linear", "joint"))]
     true = np.array(result["true"])[:, 0]
-    fig, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 3.4), layout="constrained", squeeze=False, sharey=True)
+    width = 3.2 * len(names)
+    fig, axes = plt.subplots(1, len(names), figsize=(width, 3.4), layout="constrained", squeeze=False, sharey=True)
     for ax, name in zip(axes[0], names):
         mae = result["errors"]["work_function"][name]["MAE"]
         ax.plot([1, 9], [1, 9], color="gray", lw=1)
         ax.scatter(true, np.array(result["predicted"][name])[:, 0], s=9, alpha=.6, lw=0)
-        ax.set(title=f"{name}: MAE {mae:.2f} eV", xlabel="computed work function, eV", aspect="equal", xlim=(1, 9), ylim=(1, 9))
-        ax.title.set_size(9)
+        ax.set(xlabel="computed work function, eV", aspect="equal", xlim=(1, 9), ylim=(1, 9))
+        ax.set_title(f"{name}: MAE {mae:.2f} eV", fontsize=9)
     axes[0, 0].set_ylabel("predicted work function, eV")
     return fig
 
-# %% ../nbs/14_plot.ipynb #5cf7e614
+# %% ../nbs/14_plot.ipynb #c600ca20
 def plot_ranks(
     result: dict,  # of `wfclip.evaluate.evaluate`
 ) -> Any:  # matplotlib figure

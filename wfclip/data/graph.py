@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['nearest_image', 'graph_arrays', 'crystal_graph', 'Batch', 'segment_positions', 'GraphStore', 'collate']
 
-# %% ../../nbs/data/04_graph.ipynb #d4e6e54c
+# %% ../../nbs/data/04_graph.ipynb #707e9de0
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from .geometry import local_geometry
 from .neighbors import neighbor_list
 from .structure import Layer
 
-# %% ../../nbs/data/04_graph.ipynb #f9198f2f
+# %% ../../nbs/data/04_graph.ipynb #b88440a8
 def nearest_image(
     src: np.ndarray,  # senders [E]
     dst: np.ndarray,  # receivers [E], sorted, and by distance within a receiver
@@ -26,18 +26,18 @@ def nearest_image(
     first[np.unique(dst * n_atoms + src, return_index=True)[1]] = True
     return first & (src != dst)
 
-# %% ../../nbs/data/04_graph.ipynb #b9622ae3
+# %% ../../nbs/data/04_graph.ipynb #e826212a
 def graph_arrays(
     layer: Layer,  # a layer in the layer frame
     cutoff: float = 8.0,  # Å
-) -> dict:  # name -> array: numbers [N], extra [N, 363], edge_index [2, E], edge_vec [E, 3] Å, edge_dist [E] Å, edge_nearest [E]
+) -> dict:  # numbers [N], extra [N, 363], edge_index [2, E], edge_vec [E, 3] and edge_dist [E] in Å, edge_nearest [E]
     "The arrays of a crystal graph, computed once per structure and never again during training."
     src, dst, vec, dist = neighbors = neighbor_list(layer, cutoff)
     return dict(numbers=layer.numbers, extra=local_geometry(layer, neighbors=neighbors if cutoff == 8.0 else None),
                 edge_index=np.stack([src, dst]), edge_vec=vec.astype(np.float32), edge_dist=dist.astype(np.float32),
                 edge_nearest=nearest_image(src, dst, len(layer.numbers)))
 
-# %% ../../nbs/data/04_graph.ipynb #239c7e32
+# %% ../../nbs/data/04_graph.ipynb #1249c59f
 def crystal_graph(
     layer: Layer,  # a layer in the layer frame
     cutoff: float = 8.0,  # neighbours within this distance, Å
@@ -47,7 +47,7 @@ def crystal_graph(
     arrays = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in graph_arrays(layer, cutoff).items()}
     return Data(num_nodes=len(layer.numbers), **arrays)
 
-# %% ../../nbs/data/04_graph.ipynb #9877f9a2
+# %% ../../nbs/data/04_graph.ipynb #ec870b34
 @dataclass
 class Batch:
     "B crystals as one disconnected graph of N atoms and E edges."
@@ -68,7 +68,7 @@ class Batch:
         move = lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
         return replace(self, **{f.name: move(getattr(self, f.name)) for f in fields(self) if f.name != "max_atoms"})
 
-# %% ../../nbs/data/04_graph.ipynb #0f096075
+# %% ../../nbs/data/04_graph.ipynb #f2acf977
 def segment_positions(
     ptr: torch.Tensor,  # first element of each segment of a flat array, and its length [n + 1]
     index: torch.Tensor,  # chosen segments [B]
@@ -79,7 +79,7 @@ def segment_positions(
     segment = torch.repeat_interleave(torch.arange(len(index), device=ptr.device), count)
     return torch.arange(len(segment), device=ptr.device) + (ptr[index] - new[:-1])[segment], segment, new
 
-# %% ../../nbs/data/04_graph.ipynb #76595da8
+# %% ../../nbs/data/04_graph.ipynb #1c918e2e
 class GraphStore:
     "The graphs of many crystals in flat arrays; `gather` makes a `Batch` of any of them."
 
@@ -100,7 +100,7 @@ class GraphStore:
 
     def to(self, device) -> "GraphStore":
         "Move all arrays to a device, once, so that no batch crosses the bus again."
-        self.atom_ptr, self.edge_ptr, self.edge_index = (t.to(device) for t in (self.atom_ptr, self.edge_ptr, self.edge_index))
+        for name in ("atom_ptr", "edge_ptr", "edge_index"): setattr(self, name, getattr(self, name).to(device))
         self.node, self.edge = ({k: t.to(device) for k, t in d.items()} for d in (self.node, self.edge))
         return self
 
@@ -116,7 +116,7 @@ class GraphStore:
                      edge_index=self.edge_index[:, edges] + ptr[owner], batch=batch, ptr=ptr,
                      max_atoms=max((self.n_atoms[i] for i in order.tolist()), default=0))
 
-# %% ../../nbs/data/04_graph.ipynb #c7c2b75d
+# %% ../../nbs/data/04_graph.ipynb #48dd6611
 def collate(
     graphs: list,  # `Data` objects of `crystal_graph`, or dicts of `graph_arrays`
 ) -> Batch:

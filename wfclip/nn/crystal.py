@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['scale_geometry', 'CrystalEncoder']
 
-# %% ../../nbs/nn/05_crystal.ipynb #1f9bbe02
+# %% ../../nbs/nn/05_crystal.ipynb #00059094
 import torch
 from torch import nn
 
@@ -17,7 +17,7 @@ from .expansion import GaussianExpansion, smooth_cutoff
 from .gates import GatedConv
 from .pooling import EquivariantPooling, PublishedPooling
 
-# %% ../../nbs/nn/05_crystal.ipynb #2c7e3d0a
+# %% ../../nbs/nn/05_crystal.ipynb #8b198264
 def scale_geometry(
     extra: torch.Tensor,  # local geometry [N, 3 k k]: d_ij and d_jk in Å, cosine
     cutoff: float = 8.0,  # Å
@@ -26,7 +26,7 @@ def scale_geometry(
     triples = extra.view(len(extra), -1, 3)
     return torch.cat([1 - triples[..., :2] / cutoff, triples[..., 2:]], dim=-1).flatten(1)
 
-# %% ../../nbs/nn/05_crystal.ipynb #d3c0f598
+# %% ../../nbs/nn/05_crystal.ipynb #b9d7572b
 class CrystalEncoder(nn.Module):
     "From a batch of crystals to their embeddings."
 
@@ -37,9 +37,9 @@ class CrystalEncoder(nn.Module):
         c = self.config = config
         self.embed = ElementEmbedding(c.atom_dim, c.descriptors)
         self.expand = GaussianExpansion(c.n_gaussians, c.cutoff)
-        self.gates = nn.ModuleList(GatedConv(c.atom_dim, c.n_gaussians) for _ in range(c.n_gates))
-        if c.gate_bias:
-            for g in self.gates: nn.init.constant_(g.gate.bias, c.gate_bias)
+        gates = [GatedConv(c.atom_dim, c.n_gaussians) for _ in range(c.n_gates)]
+        for g in gates if c.gate_bias else (): nn.init.constant_(g.gate.bias, c.gate_bias)
+        self.gates = nn.ModuleList(gates)
         self.fuse = nn.Linear(c.atom_dim + 3 * c.k_neighbors ** 2, c.dim)
         bias = PeriodicBias if c.periodic_attention else MinimumImageBias
         self.biases = nn.ModuleList(bias(c.n_gaussians, c.heads) for _ in range(c.n_blocks))

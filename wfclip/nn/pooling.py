@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['pool_atoms', 'PublishedPooling', 'EdgeVectors', 'EquivariantPooling']
 
-# %% ../../nbs/nn/04_pooling.ipynb #be4b8705
+# %% ../../nbs/nn/04_pooling.ipynb #cc453b35
 import torch
 from torch import nn
 
 from ..data.graph import Batch
 
-# %% ../../nbs/nn/04_pooling.ipynb #b5e0b465
+# %% ../../nbs/nn/04_pooling.ipynb #66c1677c
 def pool_atoms(
     x: torch.Tensor,  # one row per atom [N, ...]
     batch: Batch,  # crystals
@@ -21,9 +21,9 @@ def pool_atoms(
     total = x.new_zeros(len(batch), *x.shape[1:]).index_add(0, batch.batch, x)
     return total if how == "sum" else total / batch.ptr.diff().view(-1, *[1] * (x.dim() - 1))
 
-# %% ../../nbs/nn/04_pooling.ipynb #ebd219fe
+# %% ../../nbs/nn/04_pooling.ipynb #0c1a5c0a
 class PublishedPooling(nn.Module):
-    "The published pooling: parallel linear layers on 0e and on 0e + 1o, then the sum over atoms. Its 1o inputs are dead."
+    "The published pooling: linear layers on 0e and on 0e + 1o, then the sum over atoms. Its 1o inputs are dead."
 
     def __init__(self,
         dim: int = 384,  # width of an atom's vector
@@ -45,7 +45,7 @@ class PublishedPooling(nn.Module):
         a, b = self.project(h).split([self.n, 4 * self.n], dim=1)
         return pool_atoms(torch.cat([self.scalar(a), self.mixed(b)], 1), batch, self.pooling), None
 
-# %% ../../nbs/nn/04_pooling.ipynb #22c2faab
+# %% ../../nbs/nn/04_pooling.ipynb #de09d74e
 class EdgeVectors(nn.Module):
     "One 1o vector per atom and channel, built from the directions of its edges."
 
@@ -71,7 +71,7 @@ class EdgeVectors(nn.Module):
         total = add(w[:, :, None] * y[:, None, :]) + self.receiver(h)[:, :, None] * add(y)[:, None, :]
         return total / (1 + add(weight)).sqrt()[:, None, None]
 
-# %% ../../nbs/nn/04_pooling.ipynb #aebf6e69
+# %% ../../nbs/nn/04_pooling.ipynb #80363467
 class EquivariantPooling(nn.Module):
     "Pool scalars and edge-built vectors into an invariant embedding and one polar vector per crystal."
 
