@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TRAINING', 'STRUCTURE_FILES', 'given', 'check_resume', 'run_data', 'train_command', 'run_summary', 'evaluate_command',
-           'save_figure', 'expand', 'predict_command', 'Parser', 'natural', 'make_parser', 'sentence', 'main']
+           'expand', 'predict_command', 'Parser', 'natural', 'make_parser', 'sentence', 'main']
 
-# %% ../nbs/15_cli.ipynb #0f8fcb51
+# %% ../nbs/15_cli.ipynb #815db422
 import argparse
 import json
 import os
@@ -21,7 +21,7 @@ from shlex import quote
 from . import __version__
 from .config import PRESETS
 
-# %% ../nbs/15_cli.ipynb #1824e873
+# %% ../nbs/15_cli.ipynb #094c0744
 TRAINING = ("epochs", "batch_size", "lr", "split", "seed", "precision")
 
 def given(
@@ -30,7 +30,7 @@ def given(
     "The training options that stand on the command line."
     return {k: v for k in TRAINING if (v := getattr(args, k)) is not None}
 
-# %% ../nbs/15_cli.ipynb #f530aa3f
+# %% ../nbs/15_cli.ipynb #aec4b4f8
 def check_resume(
     run: Path,  # run folder
     preset: str | None,  # as given
@@ -45,7 +45,7 @@ def check_resume(
         raise ValueError(f"{run}: --resume cannot change {', '.join(changed)}; leave it out, or start another run.")
     return config
 
-# %% ../nbs/15_cli.ipynb #d65d9c5e
+# %% ../nbs/15_cli.ipynb #b818f640
 def run_data(
     config: dict,  # config.json of a run
 ) -> str:  # name or path
@@ -56,7 +56,7 @@ def run_data(
         raise ValueError(f"the dataset of this run is no longer at {path or 'a known place'}; name it with --data.")
     return path
 
-# %% ../nbs/15_cli.ipynb #f52bb1fd
+# %% ../nbs/15_cli.ipynb #89881f14
 def train_command(args: argparse.Namespace) -> int:
     "wfclip train"
     from wfclip.data.dataset import load_dataset
@@ -71,7 +71,7 @@ def train_command(args: argparse.Namespace) -> int:
     print(run_summary(run))
     return 0
 
-# %% ../nbs/15_cli.ipynb #caebc643
+# %% ../nbs/15_cli.ipynb #8887feb2
 def _stopped(run: Path) -> int:
     from wfclip.train import read_metrics
     print(f"wfclip: stopped after epoch {len(read_metrics(run))}; "
@@ -89,13 +89,13 @@ def run_summary(
             f"lowest validation loss {best['val_loss']:.3f} at epoch {best['epoch']}\n"
             f"next: wfclip evaluate {quote(str(run))}\n      wfclip predict FILE --run {quote(str(run))}")
 
-# %% ../nbs/15_cli.ipynb #00679853
+# %% ../nbs/15_cli.ipynb #8ac6604f
 def evaluate_command(args: argparse.Namespace) -> int:
     "wfclip evaluate"
     from wfclip.data.dataset import load_dataset
     from wfclip.evaluate import evaluate, evaluation_table
     from wfclip.nn.clip import WFClip, read_config, write_json
-    from wfclip.plot import plot_parity, plot_ranks
+    from wfclip.plot import plot_parity, plot_ranks, save_figure
     from wfclip.predict import open_device
     from wfclip.train import read_run
     run, device = Path(args.run), open_device(args.device)
@@ -109,18 +109,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     print(f"\nwritten: {run}/evaluation.json, parity.png, ranks.png", file=sys.stderr)
     return 0
 
-# %% ../nbs/15_cli.ipynb #c55195a4
-def save_figure(
-    figure,  # matplotlib figure
-    path: Path,  # *.png
-) -> None:
-    "Write a figure, atomically, and close it."
-    import matplotlib.pyplot as plt
-    from wfclip.nn.clip import write_atomic
-    write_atomic(path, lambda p: figure.savefig(p, format="png", dpi=120, bbox_inches="tight"))
-    plt.close(figure)
-
-# %% ../nbs/15_cli.ipynb #3cdb0483
+# %% ../nbs/15_cli.ipynb #2ae91307
 STRUCTURE_FILES = re.compile(r"(POSCAR|CONTCAR).*|.*\.(cif|vasp|poscar|xyz|extxyz|db)(\.gz)?", re.IGNORECASE)
 
 def expand(
@@ -133,7 +122,7 @@ def expand(
         elif re.search(r"[*?[]", name) and not os.path.exists(name): yield from sorted(glob(name)) or [name]
         else: yield name
 
-# %% ../nbs/15_cli.ipynb #ef488f60
+# %% ../nbs/15_cli.ipynb #d47559db
 def predict_command(args: argparse.Namespace) -> int:
     "wfclip predict"
     from wfclip.predict import predict_iter, table_lines
@@ -150,7 +139,7 @@ def predict_command(args: argparse.Namespace) -> int:
     if bad and good + bad > 1: print(f"wfclip: no prediction for {bad} of {good + bad} structures.", file=sys.stderr)
     return 0 if not bad else 1 if good else 2
 
-# %% ../nbs/15_cli.ipynb #5644e06a
+# %% ../nbs/15_cli.ipynb #7dfb3c8d
 class Parser(argparse.ArgumentParser):
     "A parser that says what is wrong in one sentence."
     def error(self, message: str): raise ValueError(f"{message}; see {self.prog} --help")
@@ -160,7 +149,7 @@ def natural(text: str) -> int:
     if text.isdecimal() and int(text) < 2**32: return int(text)
     raise argparse.ArgumentTypeError(f"not a whole number from 0 to 2^32 - 1: {text}")
 
-# %% ../nbs/15_cli.ipynb #b6b10565
+# %% ../nbs/15_cli.ipynb #2ce2cbc7
 def _train_options(add: Callable) -> None:
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: dft2d, the bundled data)")
     add("--preset", choices=PRESETS, help="wfclip, or paper: the method as published (default: wfclip)")
@@ -174,7 +163,7 @@ def _train_options(add: Callable) -> None:
     add("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     add("--resume", action="store_true", help="continue the run in --out where it was stopped")
 
-# %% ../nbs/15_cli.ipynb #bb2585f1
+# %% ../nbs/15_cli.ipynb #1e361db2
 def _evaluate_options(add: Callable) -> None:
     add("run", metavar="RUN", help="run folder of wfclip train")
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: the one of the run)")
@@ -187,7 +176,7 @@ def _predict_options(add: Callable) -> None:
         help="joint head, linear probe or retrieval (default: head if the model has one, else probe)")
     add("--json", action="store_true", help="print JSON instead of a table")
 
-# %% ../nbs/15_cli.ipynb #1a17967b
+# %% ../nbs/15_cli.ipynb #a5116ed5
 def make_parser() -> Parser:
     "The commands and their options."
     parser = Parser("wfclip", description="Work functions of 2D materials from their structure.")
@@ -203,7 +192,7 @@ def make_parser() -> Parser:
         command.add_argument("--device", metavar="NAME", help="cpu or cuda (default: cuda if there is a GPU, else cpu)")
     return parser
 
-# %% ../nbs/15_cli.ipynb #f5309ac3
+# %% ../nbs/15_cli.ipynb #7c09f1b7
 def sentence(
     error: ValueError | OSError,
 ) -> str:
@@ -211,7 +200,7 @@ def sentence(
     if isinstance(error, OSError) and error.strerror: return f"{error.filename or 'output'}: {error.strerror}."
     return " ".join(str(error).split())
 
-# %% ../nbs/15_cli.ipynb #2403e678
+# %% ../nbs/15_cli.ipynb #a7d5b531
 def _run(argv: list[str] | None) -> int:
     try: args = make_parser().parse_args(argv)
     except SystemExit as end: return int(end.code or 0)  # --help and --version
@@ -231,7 +220,7 @@ def main(
     print(f"wfclip: {text}", file=sys.stderr)
     return code
 
-# %% ../nbs/15_cli.ipynb #d48c3a96
+# %% ../nbs/15_cli.ipynb #a244fb3c
 def _pipe_closed() -> int:
     "Send what is still buffered nowhere, so that Python does not complain at its end."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

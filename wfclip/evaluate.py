@@ -7,7 +7,7 @@ __all__ = ['TARGETS', 'TITLES', 'ranks', 'retrieval_metrics', 'Embedded', 'embed
            'composition_features', 'baselines', 'error_metrics', 'true_values', 'model_predictions',
            'signed_step_errors', 'evaluate', 'evaluation_table', 'Bank', 'build_bank', 'write_bank', 'read_bank']
 
-# %% ../nbs/11_evaluate.ipynb #ae385707
+# %% ../nbs/11_evaluate.ipynb #56c1b9da
 import json
 import os
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from .data.dataset import PARTS, Split, WorkFunctionDataset
 from .nn.clip import WFClip, write_atomic
 from .nn.elements import element_descriptors
 
-# %% ../nbs/11_evaluate.ipynb #345a78db
+# %% ../nbs/11_evaluate.ipynb #e0089f60
 def ranks(
     similarity: np.ndarray,  # [n, n], the right answer to query i in column i
 ) -> np.ndarray:  # [n], 1 is best
@@ -31,7 +31,7 @@ def ranks(
     own = np.diagonal(similarity)[:, None]
     return 1 + (similarity > own).sum(1) + ((similarity == own).sum(1) - 1) / 2
 
-# %% ../nbs/11_evaluate.ipynb #e544d7a3
+# %% ../nbs/11_evaluate.ipynb #76701281
 def retrieval_metrics(
     similarity: np.ndarray,  # [n, n], profile i against crystal j
 ) -> dict:  # gallery, and for both directions R@1, R@5, R@10, R@25, median_rank, MRR
@@ -43,7 +43,7 @@ def retrieval_metrics(
     s = np.asarray(similarity)
     return dict(gallery=len(s), crystal_to_profile=direction(s.T), profile_to_crystal=direction(s))
 
-# %% ../nbs/11_evaluate.ipynb #503c61b9
+# %% ../nbs/11_evaluate.ipynb #2a185ef6
 @dataclass
 class Embedded:
     "What a model says about n materials."
@@ -52,7 +52,7 @@ class Embedded:
     p_prof: torch.Tensor  # profile embeddings [n, D], unit length
     properties: dict[str, torch.Tensor]  # predictions of the heads [n, ...]; empty without heads
 
-# %% ../nbs/11_evaluate.ipynb #399cc0c0
+# %% ../nbs/11_evaluate.ipynb #daa88718
 @torch.no_grad()
 def embed(
     model: WFClip,
@@ -66,12 +66,12 @@ def embed(
     profiles, parts = data.profiles(c.profile_length, c.profile_spacing), []
     for block in np.array_split(np.asarray(index), max(1, -(-len(index) // batch_size))):
         z, v = model.crystal.features(data.graphs().gather(block).to(device))
-        p_cry = torch.nn.functional.normalize(model.crystal_head(z), dim=1)
-        parts.append((z, p_cry, model.encode_profile(profiles[block].to(device)), model.predict_properties(z, v)))
+        p_prof = model.encode_profile(profiles[block].to(device))
+        parts.append((z, model.project_crystal(z), p_prof, model.predict_properties(z, v)))
     z, p_cry, p_prof = (torch.cat(t).cpu() for t in list(zip(*parts))[:3])
     return Embedded(z, p_cry, p_prof, {k: torch.cat([p[3][k] for p in parts]).cpu() for k in parts[0][3]})
 
-# %% ../nbs/11_evaluate.ipynb #b59e083d
+# %% ../nbs/11_evaluate.ipynb #2f851d68
 def retrieve(
     p_cry: torch.Tensor,  # queries [B, D], unit length
     p_prof: torch.Tensor,  # bank [n, D], unit length
@@ -82,7 +82,7 @@ def retrieve(
     similarity, index = (p_cry @ p_prof.T).topk(min(k, len(p_prof)), dim=1)
     return index, (logit_scale * similarity).softmax(1)
 
-# %% ../nbs/11_evaluate.ipynb #370f0890
+# %% ../nbs/11_evaluate.ipynb #a219342c
 @dataclass
 class Probe:
     "A linear map from crystal features to properties."
@@ -92,7 +92,7 @@ class Probe:
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor: return (z.double() @ self.weight + self.bias)
 
-# %% ../nbs/11_evaluate.ipynb #882183c0
+# %% ../nbs/11_evaluate.ipynb #2615e743
 def fit_probe(
     z: torch.Tensor,  # training features [n, D]
     y: torch.Tensor,  # training targets [n, M]
@@ -111,7 +111,7 @@ def fit_probe(
     weight = torch.stack([fits[b][:, m] for m, b in enumerate(best.tolist())], 1)
     return Probe(weight, y.mean(0) - mean @ weight, [strengths[b] for b in best.tolist()])
 
-# %% ../nbs/11_evaluate.ipynb #5380f88e
+# %% ../nbs/11_evaluate.ipynb #0e381eb3
 def composition_features(
     data: WorkFunctionDataset,  # n materials
 ) -> tuple[np.ndarray, np.ndarray]:  # fractions of the elements [n, 119]; and descriptor means and spreads [n, 143]
@@ -125,7 +125,7 @@ def composition_features(
     spread = np.sqrt(np.maximum(fraction @ x**2 - mean**2, 0))
     return fraction, np.hstack([fraction, mean, spread])
 
-# %% ../nbs/11_evaluate.ipynb #12295469
+# %% ../nbs/11_evaluate.ipynb #5614384c
 def baselines(
     data: WorkFunctionDataset,
     split: Split,
@@ -145,7 +145,7 @@ def baselines(
             "composition, ridge": ridge.fit(x[train], y[train]).predict(x[test]),
             "composition, random forest": forest.fit(x[train], y[train]).predict(x[test])}
 
-# %% ../nbs/11_evaluate.ipynb #a6002d46
+# %% ../nbs/11_evaluate.ipynb #790df70e
 TARGETS = ("work_function", "abs_step", "gap")
 
 def error_metrics(
@@ -157,7 +157,7 @@ def error_metrics(
     explained = 1 - (e**2).sum() / ((true - true.mean())**2).sum()
     return dict(MAE=float(np.abs(e).mean()), RMSE=float(np.sqrt((e**2).mean())), R2=float(explained))
 
-# %% ../nbs/11_evaluate.ipynb #02047657
+# %% ../nbs/11_evaluate.ipynb #f0d7ecb2
 def true_values(
     data: WorkFunctionDataset,
 ) -> np.ndarray:  # [n, 3]: work function, |step|, gap, eV
@@ -165,7 +165,7 @@ def true_values(
     p = data.properties
     return np.stack([p["work_function"], np.abs(p["step"]), p["gap"]], 1)
 
-# %% ../nbs/11_evaluate.ipynb #cde1beea
+# %% ../nbs/11_evaluate.ipynb #6d076051
 def model_predictions(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -184,7 +184,7 @@ def model_predictions(
         out["joint head"] = torch.stack([h["work_function"], h["abs_step"], gap], 1).numpy()
     return out, test
 
-# %% ../nbs/11_evaluate.ipynb #d09d0409
+# %% ../nbs/11_evaluate.ipynb #80672e99
 def signed_step_errors(
     predicted: np.ndarray,  # signed steps of the test part [n_test], eV
     data: WorkFunctionDataset,
@@ -194,7 +194,7 @@ def signed_step_errors(
     true = data.properties["step"][split.test]
     return {"zero": error_metrics(np.zeros(len(true)), true), "joint head": error_metrics(predicted, true)}
 
-# %% ../nbs/11_evaluate.ipynb #4306187b
+# %% ../nbs/11_evaluate.ipynb #671898d7
 def evaluate(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -216,7 +216,7 @@ def evaluate(
                 ranks=dict(crystal_to_profile=ranks(similarity.T).tolist(),
                            profile_to_crystal=ranks(similarity).tolist()))
 
-# %% ../nbs/11_evaluate.ipynb #fb06a91a
+# %% ../nbs/11_evaluate.ipynb #fd0670a4
 TITLES = dict(work_function="work function", abs_step="|step|", step="step with sign", gap="band gap")
 
 def evaluation_table(
@@ -238,7 +238,7 @@ def evaluation_table(
                   for name, e in result["errors"][target].items()]
     return "\n".join(lines)
 
-# %% ../nbs/11_evaluate.ipynb #cb97eafc
+# %% ../nbs/11_evaluate.ipynb #4b790e18
 @dataclass
 class Bank:
     "The training materials as a trained model sees them, and the linear probe."
@@ -250,7 +250,7 @@ class Bank:
     faces: torch.Tensor  # phi_top and phi_bottom [n, 2], eV
     probe: Probe  # work function, |step| and gap from crystal features, eV
 
-# %% ../nbs/11_evaluate.ipynb #ba2077f3
+# %% ../nbs/11_evaluate.ipynb #c09bceea
 def build_bank(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -265,7 +265,7 @@ def build_bank(
                 data.profiles(c.profile_length, c.profile_spacing)[split.train], faces,
                 fit_probe(train.z, y[split.train], val.z, y[split.val]))
 
-# %% ../nbs/11_evaluate.ipynb #c722c538
+# %% ../nbs/11_evaluate.ipynb #dfcebf78
 def write_bank(
     bank: Bank,
     path: str | os.PathLike,  # *.safetensors
@@ -276,7 +276,7 @@ def write_bank(
     header = dict(format="wfclip-bank-1", ids=bank.ids, formulas=bank.formulas, strength=bank.probe.strength)
     write_atomic(path, lambda p: save_file(tensors, p, {"wfclip": json.dumps(header)}))
 
-# %% ../nbs/11_evaluate.ipynb #025067a8
+# %% ../nbs/11_evaluate.ipynb #a1e26848
 def read_bank(
     path: str | os.PathLike,  # a file of `write_bank`
 ) -> Bank:
@@ -285,6 +285,6 @@ def read_bank(
     try:
         with safe_open(path, "pt") as f: header, t = f.metadata()["wfclip"], {k: f.get_tensor(k) for k in f.keys()}
         header, probe = json.loads(header), (t.pop("probe_weight"), t.pop("probe_bias"))
+        return Bank(header["ids"], header["formulas"], probe=Probe(*probe, header["strength"]), **t)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
         raise ValueError(f"{path}: not a bank ({e}).") from None
-    return Bank(header["ids"], header["formulas"], probe=Probe(*probe, header["strength"]), **t)

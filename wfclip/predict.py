@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'HEADER', 'Neighbor', 'Prediction', 'atom_batches', 'Featu
            'energy_note', 'layer_energies', 'nearest_materials', 'Read', 'read_source', 'read_sources', 'predict_block',
            'predict_iter', 'predict', 'table_row', 'table_lines']
 
-# %% ../nbs/12_predict.ipynb #5c64fe2a
+# %% ../nbs/12_predict.ipynb #eeef2883
 import os
 import re
 import warnings
@@ -19,14 +19,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from .data.graph import GraphStore, graph_arrays
 from .data.structure import Layer, StructureError, read_layers
 from .evaluate import Bank, read_bank, retrieve
 from .nn.clip import WFClip, read_config
 
-# %% ../nbs/12_predict.ipynb #dcab3204
+# %% ../nbs/12_predict.ipynb #ffed3dba
 @dataclass(frozen=True)
 class Neighbor:
     "A material of the training data, as a neighbour of another one."
@@ -35,7 +34,7 @@ class Neighbor:
     similarity: float  # cosine of the two crystal embeddings, 1 is equal
     work_function: float  # computed, mean of both faces, eV
 
-# %% ../nbs/12_predict.ipynb #28f552d8
+# %% ../nbs/12_predict.ipynb #4f475142
 @dataclass(frozen=True)
 class Prediction:
     "What a model says about one structure; energies in eV, lengths in Å. With `error` set, all but the names is empty."
@@ -60,7 +59,7 @@ class Prediction:
         "As plain lists, strings and numbers, for JSON."
         return asdict(self)
 
-# %% ../nbs/12_predict.ipynb #6163f1ae
+# %% ../nbs/12_predict.ipynb #658c774b
 def atom_batches(
     n_atoms: Sequence[int],  # atoms of each structure [n]
     max_atoms: int = 1024,  # a batch exceeds this by less than one structure
@@ -70,14 +69,14 @@ def atom_batches(
     batch = np.cumsum(np.asarray(n_atoms)[order]) // max_atoms
     return np.split(order, np.flatnonzero(np.diff(batch)) + 1)
 
-# %% ../nbs/12_predict.ipynb #481c9309
+# %% ../nbs/12_predict.ipynb #e2fdd8e7
 class Features(NamedTuple):
     "What a model makes of n layers, on the CPU."
     z: torch.Tensor  # crystal features [n, D]
     p_cry: torch.Tensor  # crystal embeddings [n, D], unit length
     properties: dict[str, torch.Tensor]  # predictions of the heads, each [n, ...]; empty without heads
 
-# %% ../nbs/12_predict.ipynb #bca392b1
+# %% ../nbs/12_predict.ipynb #245d5b52
 @torch.no_grad()
 def encode_layers(
     model: WFClip,
@@ -88,13 +87,13 @@ def encode_layers(
     batches, parts = atom_batches(graphs.n_atoms), []
     for index in batches:
         z, v = model.crystal.features(graphs.gather(index).to(device))
-        parts.append(Features(z, normalize(model.crystal_head(z), dim=1), model.predict_properties(z, v)))
+        parts.append(Features(z, model.project_crystal(z), model.predict_properties(z, v)))
     back = torch.from_numpy(np.argsort(np.concatenate(batches)))
     join = lambda tensors: torch.cat(tuple(tensors)).cpu()[back]
     heads = {k: join(p.properties[k] for p in parts) for k in parts[0].properties}
     return Features(join(p.z for p in parts), join(p.p_cry for p in parts), heads)
 
-# %% ../nbs/12_predict.ipynb #f85a5e64
+# %% ../nbs/12_predict.ipynb #2191f639
 def open_device(
     name: str | None = None,  # "cpu", "cuda", "cuda:1" ...; None: CUDA if there is a GPU, else the CPU
 ) -> torch.device:
@@ -107,10 +106,10 @@ def open_device(
         raise ValueError(f"there is no device {name} here; cpu always works, cuda where torch finds a GPU.") from None
     return device
 
-# %% ../nbs/12_predict.ipynb #918c141d
+# %% ../nbs/12_predict.ipynb #e864259f
 METHODS = {"head": "joint head", "probe": "linear probe", "retrieval": "retrieval"}  # best first
 
-# %% ../nbs/12_predict.ipynb #df091d2f
+# %% ../nbs/12_predict.ipynb #a80a3f13
 class Predictor:
     "A trained model with the training materials it knows."
 
@@ -135,7 +134,7 @@ class Predictor:
         bank = read_bank(Path(folder) / "bank.safetensors")
         return cls(WFClip.from_pretrained(folder), bank, energy_note(about), device)
 
-# %% ../nbs/12_predict.ipynb #ae163f85
+# %% ../nbs/12_predict.ipynb #6b73eea4
 def energy_note(
     about: dict,  # of the training data: functional, name
 ) -> str:
@@ -143,7 +142,7 @@ def energy_note(
     return (f"{about.get('functional', 'Computed')}, not experiment; vacuum beside each face from the Fermi level, "
             f"placed in a gap as in the training data ({about.get('name', 'unnamed')}).")
 
-# %% ../nbs/12_predict.ipynb #52fc7528
+# %% ../nbs/12_predict.ipynb #740f15cf
 @torch.no_grad()
 def layer_energies(
     features: Features,  # of n layers
@@ -157,12 +156,12 @@ def layer_energies(
     if method == "head": mean, step = heads["work_function"], heads.get("step", heads["abs_step"])
     elif method == "probe": mean, step = bank.probe(features.z)[:, :2].T
     else:
-        index, weight = retrieve(features.p_cry, bank.p_prof, float(model.temperature()))
+        index, weight = retrieve(features.p_cry, bank.p_prof, model.temperature().item())
         top, bottom = bank.faces[index].unbind(-1)
         mean, step = (weight * (top + bottom) / 2).sum(1), (weight * (top - bottom).abs()).sum(1)
     return mean, step if signed else step.clamp(min=0), signed
 
-# %% ../nbs/12_predict.ipynb #4d1f8f1e
+# %% ../nbs/12_predict.ipynb #8c19af5e
 def nearest_materials(
     p_cry: torch.Tensor,  # crystal embeddings [n, D], unit length
     bank: Bank,
@@ -174,14 +173,14 @@ def nearest_materials(
     return [[Neighbor(bank.ids[i], bank.formulas[i], s, float(mean[i])) for s, i in zip(*row)]
             for row in zip(similarity.tolist(), index.tolist())]
 
-# %% ../nbs/12_predict.ipynb #af5fe84a
+# %% ../nbs/12_predict.ipynb #c90ff173
 class Read(NamedTuple):
     "One structure of a source, as far as it could be read."
     source: str  # file, file#number in it, or number in the list of sources
     layer: Layer | StructureError
     warnings: list[str]
 
-# %% ../nbs/12_predict.ipynb #9e08aacb
+# %% ../nbs/12_predict.ipynb #014c0719
 def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | StructureError, list[str]]]:
     "Each layer with the warnings that were given while it was read."
     while True:
@@ -192,7 +191,7 @@ def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | 
         if layer is None: return
         yield layer, [str(w.message) for w in heard if w.category is UserWarning]
 
-# %% ../nbs/12_predict.ipynb #2e583798
+# %% ../nbs/12_predict.ipynb #893ae34c
 def read_source(
     source: Any,  # one path or object
     name: str,  # of the source
@@ -206,7 +205,7 @@ def read_source(
         if single and path and isinstance(layer, Layer): layer = replace(layer, id=layer.id.removesuffix("#1"))
         yield Read(name if single else f"{name}#{k}", layer, [w.removeprefix(f"{name}: ") for w in heard])
 
-# %% ../nbs/12_predict.ipynb #44465e11
+# %% ../nbs/12_predict.ipynb #e4b27f52
 def read_sources(
     sources: Any,  # a path or object, or an iterable of them
 ) -> Iterator[Read]:
@@ -216,14 +215,14 @@ def read_sources(
     for k, source in enumerate([sources] if one or not isinstance(sources, Iterable) else sources, 1):
         yield from read_source(source, str(source) if is_path(source) else f"structure {k}")
 
-# %% ../nbs/12_predict.ipynb #b22ed234
+# %% ../nbs/12_predict.ipynb #436d135e
 def _structure_fields(source: str, layer: Layer, heard: list[str], known: set[str]) -> dict:
     "What there is to say about a structure before anything is predicted."
     doubts = [f"{symbol} does not occur in the training data" for symbol in sorted(set(layer.symbols) - known)]
     return dict(id=layer.id or source, source=source, formula=layer.formula, n_atoms=len(layer),
                 thickness=layer.thickness, vacuum=layer.vacuum, warnings=heard + doubts)
 
-# %% ../nbs/12_predict.ipynb #0d1e848f
+# %% ../nbs/12_predict.ipynb #383c234c
 def predict_block(
     block: Sequence[Read],  # n structures, some of which could not be read
     predictor: Predictor,
@@ -244,7 +243,7 @@ def predict_block(
                          phi_top=mean + step / 2, phi_bottom=mean - step / 2, faces_known=signed,
                          method=METHODS[method], neighbors=neighbors, note=predictor.note)
 
-# %% ../nbs/12_predict.ipynb #7af510bc
+# %% ../nbs/12_predict.ipynb #6a9e122e
 def predict_iter(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`
@@ -261,7 +260,7 @@ def predict_iter(
     blocks = iter(lambda: list(islice(found, block)), [])
     return chain.from_iterable(predict_block(items, predictor, method) for items in blocks)
 
-# %% ../nbs/12_predict.ipynb #72f5afba
+# %% ../nbs/12_predict.ipynb #3e106548
 def predict(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`
@@ -271,7 +270,7 @@ def predict(
     "Predict the work functions of both faces of layers from their structures."
     return list(predict_iter(sources, model, method, device))
 
-# %% ../nbs/12_predict.ipynb #be23e2b5
+# %% ../nbs/12_predict.ipynb #6977425e
 HEADER = """\
 structure            formula    atoms  thickness  vacuum |    top   bottom   step    mean | nearest known material
                                                Å       Å |     eV       eV     eV      eV |"""
@@ -287,7 +286,7 @@ def table_row(
            f"{known.formula} {known.work_function:.2f} eV, similarity {known.similarity:.3f}")
     return "\n".join([row, *(f"  ! {w}" for w in p.warnings)])
 
-# %% ../nbs/12_predict.ipynb #cc6d5d10
+# %% ../nbs/12_predict.ipynb #bb8b3f98
 def table_lines(
     predictions: Iterable[Prediction],
 ) -> Iterator[str]:
