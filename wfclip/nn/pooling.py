@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['pool_atoms', 'PublishedPooling', 'EdgeVectors', 'vector_invariants', 'EquivariantPooling']
 
-# %% ../../nbs/nn/04_pooling.ipynb #a78a6ca1
+# %% ../../nbs/nn/04_pooling.ipynb #1182fa30
 import torch
 from torch import nn
 
 from ..data.graph import Batch
 
-# %% ../../nbs/nn/04_pooling.ipynb #30a5404a
+# %% ../../nbs/nn/04_pooling.ipynb #162439df
 def pool_atoms(
     x: torch.Tensor,  # one row per atom [N, ...]
     batch: Batch,  # crystals
@@ -21,7 +21,7 @@ def pool_atoms(
     total = x.new_zeros(len(batch), *x.shape[1:]).index_add(0, batch.batch, x)
     return total if how == "sum" else total / batch.ptr.diff().view(-1, *[1] * (x.dim() - 1))
 
-# %% ../../nbs/nn/04_pooling.ipynb #5728f5b1
+# %% ../../nbs/nn/04_pooling.ipynb #35bead0d
 class PublishedPooling(nn.Module):
     "The published pooling: linear layers on 0e and on 0e + 1o, then the sum over atoms. Its 1o inputs are dead."
 
@@ -45,7 +45,7 @@ class PublishedPooling(nn.Module):
         a, b = self.project(h).split([self.n, 4 * self.n], dim=1)
         return pool_atoms(torch.cat([self.scalar(a), self.mixed(b)], 1), batch, self.pooling), None
 
-# %% ../../nbs/nn/04_pooling.ipynb #56a4be3f
+# %% ../../nbs/nn/04_pooling.ipynb #c33e9f3f
 class EdgeVectors(nn.Module):
     "One 1o vector per atom and channel, built from the directions of its edges."
 
@@ -71,7 +71,7 @@ class EdgeVectors(nn.Module):
         total = add(w[:, :, None] * y[:, None, :]) + self.receiver(h)[:, :, None] * add(y)[:, None, :]
         return total / (1 + add(weight)).sqrt()[:, None, None]
 
-# %% ../../nbs/nn/04_pooling.ipynb #9046a066
+# %% ../../nbs/nn/04_pooling.ipynb #07ad2e9c
 def vector_invariants(
     u: torch.Tensor,  # vectors [N, C, 3]
     v: torch.Tensor,  # vectors [N, C, 3]
@@ -80,7 +80,7 @@ def vector_invariants(
     length = (u.square().sum(-1) + 1).sqrt()
     return torch.cat([length - 1, (u * v).sum(-1) / length], 1)
 
-# %% ../../nbs/nn/04_pooling.ipynb #5b4d983f
+# %% ../../nbs/nn/04_pooling.ipynb #3e0a8ef9
 class EquivariantPooling(nn.Module):
     "Pool scalars and edge-built vectors into an invariant embedding and one polar vector per crystal."
 
@@ -94,12 +94,11 @@ class EquivariantPooling(nn.Module):
     ):
         from e3nn import o3
         super().__init__()
-        self.split, self.pooling = [scalars, channels], pooling
-        self.project = nn.Linear(dim, scalars + channels)
-        self.vectors = EdgeVectors(dim, edge_dim, channels)
-        self.mix = o3.Linear(f"{channels}x1o", f"{channels}x1o")
+        self.split, self.pooling, vectors = [scalars, channels], pooling, f"{channels}x1o"
+        self.project, self.vectors = nn.Linear(dim, scalars + channels), EdgeVectors(dim, edge_dim, channels)
+        self.mix = o3.Linear(vectors, vectors)
         self.scalar = o3.Linear(f"{scalars + 2 * channels}x0e", f"{out}x0e", biases=True)
-        self.vector = o3.Linear(f"{channels}x1o", "1x1o")
+        self.vector = o3.Linear(vectors, "1x1o")
 
     def forward(self,
         h: torch.Tensor,  # atoms [N, dim]
@@ -107,8 +106,7 @@ class EquivariantPooling(nn.Module):
         expanded: torch.Tensor,  # expanded edge distances [E, edge_dim]
         weight: torch.Tensor,  # smooth cutoff of each edge [E]
     ) -> tuple[torch.Tensor, torch.Tensor]:  # z [B, out], invariant; p [B, 3], a polar vector
-        s, gate = self.project(h).split(self.split, dim=1)
-        v = self.vectors(h, batch, expanded, weight)
+        (s, gate), v = self.project(h).split(self.split, dim=1), self.vectors(h, batch, expanded, weight)
         u = self.mix((gate[:, :, None] * v).flatten(1)).view_as(v)
         z, p = self.scalar(torch.cat([s, vector_invariants(u, v)], 1)), self.vector(u.flatten(1))
         return pool_atoms(z, batch, self.pooling), pool_atoms(p, batch, self.pooling)
