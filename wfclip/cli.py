@@ -6,7 +6,7 @@
 __all__ = ['TRAINING', 'STRUCTURE_FILES', 'given', 'check_resume', 'run_data', 'train_command', 'run_summary', 'evaluate_command',
            'expand', 'predict_command', 'Parser', 'natural', 'make_parser', 'sentence', 'main']
 
-# %% ../nbs/15_cli.ipynb #2390df39
+# %% ../nbs/15_cli.ipynb #5654efdf
 import argparse
 import json
 import os
@@ -21,7 +21,7 @@ from shlex import quote
 from . import __version__
 from .config import PRESETS
 
-# %% ../nbs/15_cli.ipynb #8bfef433
+# %% ../nbs/15_cli.ipynb #d3bca91d
 TRAINING = ("epochs", "batch_size", "lr", "split", "seed", "precision")
 
 def given(
@@ -30,7 +30,7 @@ def given(
     "The training options that stand on the command line."
     return {k: v for k in TRAINING if (v := getattr(args, k)) is not None}
 
-# %% ../nbs/15_cli.ipynb #416fd2d5
+# %% ../nbs/15_cli.ipynb #62dc7003
 def check_resume(
     run: Path,  # run folder
     preset: str | None,  # as given
@@ -45,7 +45,7 @@ def check_resume(
         raise ValueError(f"{run}: --resume cannot change {', '.join(changed)}; leave it out, or start another run.")
     return config
 
-# %% ../nbs/15_cli.ipynb #4aa3774b
+# %% ../nbs/15_cli.ipynb #f07fb94d
 def run_data(
     config: dict,  # config.json of a run
 ) -> str:  # name or path
@@ -56,7 +56,7 @@ def run_data(
         raise ValueError(f"the dataset of this run is no longer at {path or 'a known place'}; name it with --data.")
     return path
 
-# %% ../nbs/15_cli.ipynb #fa027d97
+# %% ../nbs/15_cli.ipynb #08e72fb4
 def train_command(args: argparse.Namespace) -> int:
     "wfclip train"
     from wfclip.data.dataset import load_dataset
@@ -71,7 +71,7 @@ def train_command(args: argparse.Namespace) -> int:
     print(run_summary(run))
     return 0
 
-# %% ../nbs/15_cli.ipynb #2deeb0a4
+# %% ../nbs/15_cli.ipynb #9b7d319a
 def _stopped(run: Path) -> int:
     from wfclip.train import read_metrics
     print(f"wfclip: stopped after epoch {len(read_metrics(run))}; "
@@ -89,7 +89,7 @@ def run_summary(
             f"lowest validation loss {best['val_loss']:.3f} at epoch {best['epoch']}\n"
             f"next: wfclip evaluate {quote(str(run))}\n      wfclip predict FILE --run {quote(str(run))}")
 
-# %% ../nbs/15_cli.ipynb #bd124b1a
+# %% ../nbs/15_cli.ipynb #c2990b87
 def evaluate_command(args: argparse.Namespace) -> int:
     "wfclip evaluate"
     from wfclip.data.dataset import load_dataset
@@ -109,7 +109,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     print(f"\nwritten: {run}/evaluation.json, parity.png, ranks.png", file=sys.stderr)
     return 0
 
-# %% ../nbs/15_cli.ipynb #145a3a61
+# %% ../nbs/15_cli.ipynb #81ea480e
 STRUCTURE_FILES = re.compile(r"(POSCAR|CONTCAR).*|.*\.(cif|vasp|poscar|xyz|extxyz|db)(\.gz)?", re.IGNORECASE)
 
 def expand(
@@ -122,7 +122,7 @@ def expand(
         elif re.search(r"[*?[]", name) and not os.path.exists(name): yield from sorted(glob(name)) or [name]
         else: yield name
 
-# %% ../nbs/15_cli.ipynb #fca3ecbd
+# %% ../nbs/15_cli.ipynb #eaad1e7b
 def predict_command(args: argparse.Namespace) -> int:
     "wfclip predict"
     from wfclip.predict import predict_iter, table_lines
@@ -139,7 +139,7 @@ def predict_command(args: argparse.Namespace) -> int:
     if bad and good + bad > 1: print(f"wfclip: no prediction for {bad} of {good + bad} structures.", file=sys.stderr)
     return 0 if not bad else 1 if good else 2
 
-# %% ../nbs/15_cli.ipynb #2413eb68
+# %% ../nbs/15_cli.ipynb #f2473d3c
 class Parser(argparse.ArgumentParser):
     "A parser that says what is wrong in one sentence."
     def error(self, message: str): raise ValueError(f"{message}; see {self.prog} --help")
@@ -149,7 +149,7 @@ def natural(text: str) -> int:
     if text.isdecimal() and int(text) < 2**32: return int(text)
     raise argparse.ArgumentTypeError(f"not a whole number from 0 to 2^32 - 1: {text}")
 
-# %% ../nbs/15_cli.ipynb #c6e274a8
+# %% ../nbs/15_cli.ipynb #5aaf87b0
 def _train_options(add: Callable) -> None:
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: dft2d, the bundled data)")
     add("--preset", choices=PRESETS, help="wfclip, or paper: the method as published (default: wfclip)")
@@ -163,7 +163,7 @@ def _train_options(add: Callable) -> None:
     add("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     add("--resume", action="store_true", help="continue the run in --out where it was stopped")
 
-# %% ../nbs/15_cli.ipynb #5a3ce4af
+# %% ../nbs/15_cli.ipynb #68e62410
 def _evaluate_options(add: Callable) -> None:
     add("run", metavar="RUN", help="run folder of wfclip train")
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: the one of the run)")
@@ -176,7 +176,7 @@ def _predict_options(add: Callable) -> None:
         help="joint head, linear probe or retrieval (default: head if the model has one, else probe)")
     add("--json", action="store_true", help="print JSON instead of a table")
 
-# %% ../nbs/15_cli.ipynb #8103ebc4
+# %% ../nbs/15_cli.ipynb #eef8b7ec
 def make_parser() -> Parser:
     "The commands and their options."
     parser = Parser("wfclip", description="Work functions of 2D materials from their structure.")
@@ -192,7 +192,7 @@ def make_parser() -> Parser:
         command.add_argument("--device", metavar="NAME", help="cpu or cuda (default: cuda if there is a GPU, else cpu)")
     return parser
 
-# %% ../nbs/15_cli.ipynb #f6b28b26
+# %% ../nbs/15_cli.ipynb #c886816c
 def sentence(
     error: ValueError | OSError,
 ) -> str:
@@ -200,7 +200,7 @@ def sentence(
     if isinstance(error, OSError) and error.strerror: return f"{error.filename or 'output'}: {error.strerror}."
     return " ".join(str(error).split())
 
-# %% ../nbs/15_cli.ipynb #01262521
+# %% ../nbs/15_cli.ipynb #a8ff3d5a
 def _run(argv: list[str] | None) -> int:
     try: args = make_parser().parse_args(argv)
     except SystemExit as end: return int(end.code or 0)  # --help and --version
@@ -220,7 +220,7 @@ def main(
     print(f"wfclip: {text}", file=sys.stderr)
     return code
 
-# %% ../nbs/15_cli.ipynb #aa97da60
+# %% ../nbs/15_cli.ipynb #06be7836
 def _pipe_closed() -> int:
     "Send what is still buffered nowhere, so that Python does not complain at its end."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

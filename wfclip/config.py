@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['PRESETS', 'WFClipConfig']
 
-# %% ../nbs/00_config.ipynb #e6281b0f
+# %% ../nbs/00_config.ipynb #5c0a7842
 import dataclasses
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# %% ../nbs/00_config.ipynb #54a9c6bf
+# %% ../nbs/00_config.ipynb #87aafaa2
 @dataclass(frozen=True)
 class _Sizes:
     dim: int = 384                    # embedding dimension D
@@ -27,7 +27,7 @@ class _Sizes:
     profile_spacing: float = 0.1      # distance of two samples, Å
     n_dos: int = 260                  # bins of the density of states that the heads predict
 
-# %% ../nbs/00_config.ipynb #98549bfb
+# %% ../nbs/00_config.ipynb #4e4cbb57
 @dataclass(frozen=True)
 class _Switches:
     descriptors: bool = True          # physical element descriptors beside the free embedding
@@ -41,7 +41,7 @@ class _Switches:
     joint: bool = True                # property heads beside the contrastive loss
     joint_weight: float = 1.0         # weight of the heads' loss against the contrastive one
 
-# %% ../nbs/00_config.ipynb #bb5014c6
+# %% ../nbs/00_config.ipynb #94f8a083
 @dataclass(frozen=True)
 class WFClipConfig(_Switches, _Sizes):
     "All choices that define a model; the defaults are ours, `WFClipConfig.paper()` is the published method."
@@ -68,7 +68,7 @@ class WFClipConfig(_Switches, _Sizes):
         "All fields as plain numbers, strings and booleans, for config.json."
         return asdict(self)
 
-# %% ../nbs/00_config.ipynb #ece880ca
+# %% ../nbs/00_config.ipynb #dcf91c97
 _PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False,
                               smooth_cutoff=False, periodic_attention=False, vectors=False, pooling="sum",
                               scaled_geometry=False, flip=False, joint=False, gate_bias=0.)

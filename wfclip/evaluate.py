@@ -7,7 +7,7 @@ __all__ = ['TARGETS', 'TITLES', 'ranks', 'retrieval_metrics', 'Embedded', 'embed
            'composition_features', 'baselines', 'error_metrics', 'true_values', 'model_predictions',
            'signed_step_errors', 'evaluate', 'evaluation_table', 'Bank', 'build_bank', 'write_bank', 'read_bank']
 
-# %% ../nbs/11_evaluate.ipynb #56c1b9da
+# %% ../nbs/11_evaluate.ipynb #f2fcd09b
 import json
 import os
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from .data.dataset import PARTS, Split, WorkFunctionDataset
 from .nn.clip import WFClip, write_atomic
 from .nn.elements import element_descriptors
 
-# %% ../nbs/11_evaluate.ipynb #e0089f60
+# %% ../nbs/11_evaluate.ipynb #52cb41d9
 def ranks(
     similarity: np.ndarray,  # [n, n], the right answer to query i in column i
 ) -> np.ndarray:  # [n], 1 is best
@@ -31,7 +31,7 @@ def ranks(
     own = np.diagonal(similarity)[:, None]
     return 1 + (similarity > own).sum(1) + ((similarity == own).sum(1) - 1) / 2
 
-# %% ../nbs/11_evaluate.ipynb #76701281
+# %% ../nbs/11_evaluate.ipynb #be198796
 def retrieval_metrics(
     similarity: np.ndarray,  # [n, n], profile i against crystal j
 ) -> dict:  # gallery, and for both directions R@1, R@5, R@10, R@25, median_rank, MRR
@@ -43,7 +43,7 @@ def retrieval_metrics(
     s = np.asarray(similarity)
     return dict(gallery=len(s), crystal_to_profile=direction(s.T), profile_to_crystal=direction(s))
 
-# %% ../nbs/11_evaluate.ipynb #2a185ef6
+# %% ../nbs/11_evaluate.ipynb #3bd34c7e
 @dataclass
 class Embedded:
     "What a model says about n materials."
@@ -52,7 +52,7 @@ class Embedded:
     p_prof: torch.Tensor  # profile embeddings [n, D], unit length
     properties: dict[str, torch.Tensor]  # predictions of the heads [n, ...]; empty without heads
 
-# %% ../nbs/11_evaluate.ipynb #daa88718
+# %% ../nbs/11_evaluate.ipynb #87cf3333
 @torch.no_grad()
 def embed(
     model: WFClip,
@@ -71,7 +71,7 @@ def embed(
     z, p_cry, p_prof = (torch.cat(t).cpu() for t in list(zip(*parts))[:3])
     return Embedded(z, p_cry, p_prof, {k: torch.cat([p[3][k] for p in parts]).cpu() for k in parts[0][3]})
 
-# %% ../nbs/11_evaluate.ipynb #2f851d68
+# %% ../nbs/11_evaluate.ipynb #6a36d8fd
 def retrieve(
     p_cry: torch.Tensor,  # queries [B, D], unit length
     p_prof: torch.Tensor,  # bank [n, D], unit length
@@ -82,7 +82,7 @@ def retrieve(
     similarity, index = (p_cry @ p_prof.T).topk(min(k, len(p_prof)), dim=1)
     return index, (logit_scale * similarity).softmax(1)
 
-# %% ../nbs/11_evaluate.ipynb #a219342c
+# %% ../nbs/11_evaluate.ipynb #6a2eaf36
 @dataclass
 class Probe:
     "A linear map from crystal features to properties."
@@ -92,7 +92,7 @@ class Probe:
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor: return (z.double() @ self.weight + self.bias)
 
-# %% ../nbs/11_evaluate.ipynb #2615e743
+# %% ../nbs/11_evaluate.ipynb #ada02de1
 def fit_probe(
     z: torch.Tensor,  # training features [n, D]
     y: torch.Tensor,  # training targets [n, M]
@@ -111,7 +111,7 @@ def fit_probe(
     weight = torch.stack([fits[b][:, m] for m, b in enumerate(best.tolist())], 1)
     return Probe(weight, y.mean(0) - mean @ weight, [strengths[b] for b in best.tolist()])
 
-# %% ../nbs/11_evaluate.ipynb #0e381eb3
+# %% ../nbs/11_evaluate.ipynb #ca38719d
 def composition_features(
     data: WorkFunctionDataset,  # n materials
 ) -> tuple[np.ndarray, np.ndarray]:  # fractions of the elements [n, 119]; and descriptor means and spreads [n, 143]
@@ -125,7 +125,7 @@ def composition_features(
     spread = np.sqrt(np.maximum(fraction @ x**2 - mean**2, 0))
     return fraction, np.hstack([fraction, mean, spread])
 
-# %% ../nbs/11_evaluate.ipynb #5614384c
+# %% ../nbs/11_evaluate.ipynb #33d96431
 def baselines(
     data: WorkFunctionDataset,
     split: Split,
@@ -145,7 +145,7 @@ def baselines(
             "composition, ridge": ridge.fit(x[train], y[train]).predict(x[test]),
             "composition, random forest": forest.fit(x[train], y[train]).predict(x[test])}
 
-# %% ../nbs/11_evaluate.ipynb #790df70e
+# %% ../nbs/11_evaluate.ipynb #040da936
 TARGETS = ("work_function", "abs_step", "gap")
 
 def error_metrics(
@@ -157,7 +157,7 @@ def error_metrics(
     explained = 1 - (e**2).sum() / ((true - true.mean())**2).sum()
     return dict(MAE=float(np.abs(e).mean()), RMSE=float(np.sqrt((e**2).mean())), R2=float(explained))
 
-# %% ../nbs/11_evaluate.ipynb #f0d7ecb2
+# %% ../nbs/11_evaluate.ipynb #6687b148
 def true_values(
     data: WorkFunctionDataset,
 ) -> np.ndarray:  # [n, 3]: work function, |step|, gap, eV
@@ -165,7 +165,7 @@ def true_values(
     p = data.properties
     return np.stack([p["work_function"], np.abs(p["step"]), p["gap"]], 1)
 
-# %% ../nbs/11_evaluate.ipynb #6d076051
+# %% ../nbs/11_evaluate.ipynb #e6ae4dff
 def model_predictions(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -184,7 +184,7 @@ def model_predictions(
         out["joint head"] = torch.stack([h["work_function"], h["abs_step"], gap], 1).numpy()
     return out, test
 
-# %% ../nbs/11_evaluate.ipynb #80672e99
+# %% ../nbs/11_evaluate.ipynb #a49cdd38
 def signed_step_errors(
     predicted: np.ndarray,  # signed steps of the test part [n_test], eV
     data: WorkFunctionDataset,
@@ -194,7 +194,7 @@ def signed_step_errors(
     true = data.properties["step"][split.test]
     return {"zero": error_metrics(np.zeros(len(true)), true), "joint head": error_metrics(predicted, true)}
 
-# %% ../nbs/11_evaluate.ipynb #671898d7
+# %% ../nbs/11_evaluate.ipynb #f3b75113
 def evaluate(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -216,7 +216,7 @@ def evaluate(
                 ranks=dict(crystal_to_profile=ranks(similarity.T).tolist(),
                            profile_to_crystal=ranks(similarity).tolist()))
 
-# %% ../nbs/11_evaluate.ipynb #fd0670a4
+# %% ../nbs/11_evaluate.ipynb #bc57588d
 TITLES = dict(work_function="work function", abs_step="|step|", step="step with sign", gap="band gap")
 
 def evaluation_table(
@@ -238,7 +238,7 @@ def evaluation_table(
                   for name, e in result["errors"][target].items()]
     return "\n".join(lines)
 
-# %% ../nbs/11_evaluate.ipynb #4b790e18
+# %% ../nbs/11_evaluate.ipynb #a73240ae
 @dataclass
 class Bank:
     "The training materials as a trained model sees them, and the linear probe."
@@ -250,7 +250,7 @@ class Bank:
     faces: torch.Tensor  # phi_top and phi_bottom [n, 2], eV
     probe: Probe  # work function, |step| and gap from crystal features, eV
 
-# %% ../nbs/11_evaluate.ipynb #c09bceea
+# %% ../nbs/11_evaluate.ipynb #f08206a6
 def build_bank(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -265,7 +265,7 @@ def build_bank(
                 data.profiles(c.profile_length, c.profile_spacing)[split.train], faces,
                 fit_probe(train.z, y[split.train], val.z, y[split.val]))
 
-# %% ../nbs/11_evaluate.ipynb #dfcebf78
+# %% ../nbs/11_evaluate.ipynb #7e27ade4
 def write_bank(
     bank: Bank,
     path: str | os.PathLike,  # *.safetensors
@@ -276,7 +276,7 @@ def write_bank(
     header = dict(format="wfclip-bank-1", ids=bank.ids, formulas=bank.formulas, strength=bank.probe.strength)
     write_atomic(path, lambda p: save_file(tensors, p, {"wfclip": json.dumps(header)}))
 
-# %% ../nbs/11_evaluate.ipynb #a1e26848
+# %% ../nbs/11_evaluate.ipynb #2334cc39
 def read_bank(
     path: str | os.PathLike,  # a file of `write_bank`
 ) -> Bank:

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['save_figure', 'plot_curves', 'plot_parity', 'plot_ranks']
 
-# %% ../nbs/14_plot.ipynb #6ef5547d
+# %% ../nbs/14_plot.ipynb #50c0830e
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-# %% ../nbs/14_plot.ipynb #cb5176de
+# %% ../nbs/14_plot.ipynb #256dab4a
 def save_figure(
     fig: Any,  # matplotlib figure
     path: str | os.PathLike,  # *.png
@@ -24,7 +24,7 @@ def save_figure(
     os.replace(temporary, path)
     plt.close(fig)
 
-# %% ../nbs/14_plot.ipynb #a1a02f01
+# %% ../nbs/14_plot.ipynb #79a09cf2
 def plot_curves(
     records: list[dict],  # lines of metrics.jsonl
 ) -> Any:  # matplotlib figure
@@ -44,7 +44,7 @@ def plot_curves(
     for ax in (a, b): ax.legend(fontsize=8)
     return fig
 
-# %% ../nbs/14_plot.ipynb #06090b55
+# %% ../nbs/14_plot.ipynb #bb01d424
 def plot_parity(
     result: dict,  # of `wfclip.evaluate.evaluate`
     names: list[str] | None = None,  # predictors to draw; default: those that see the structure
@@ -64,7 +64,7 @@ def plot_parity(
     axes[0, 0].set_ylabel("predicted work function, eV")
     return fig
 
-# %% ../nbs/14_plot.ipynb #7e110ba0
+# %% ../nbs/14_plot.ipynb #d760d79a
 def plot_ranks(
     result: dict,  # of `wfclip.evaluate.evaluate`
 ) -> Any:  # matplotlib figure

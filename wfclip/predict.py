@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'HEADER', 'Neighbor', 'Prediction', 'atom_batches', 'Featu
            'energy_note', 'layer_energies', 'nearest_materials', 'Read', 'read_source', 'read_sources', 'predict_block',
            'predict_iter', 'predict', 'table_row', 'table_lines']
 
-# %% ../nbs/12_predict.ipynb #eeef2883
+# %% ../nbs/12_predict.ipynb #4e4ae5e3
 import os
 import re
 import warnings
@@ -25,7 +25,7 @@ from .data.structure import Layer, StructureError, read_layers
 from .evaluate import Bank, read_bank, retrieve
 from .nn.clip import WFClip, read_config
 
-# %% ../nbs/12_predict.ipynb #ffed3dba
+# %% ../nbs/12_predict.ipynb #3b4bc015
 @dataclass(frozen=True)
 class Neighbor:
     "A material of the training data, as a neighbour of another one."
@@ -34,7 +34,7 @@ class Neighbor:
     similarity: float  # cosine of the two crystal embeddings, 1 is equal
     work_function: float  # computed, mean of both faces, eV
 
-# %% ../nbs/12_predict.ipynb #4f475142
+# %% ../nbs/12_predict.ipynb #a624bdab
 @dataclass(frozen=True)
 class Prediction:
     "What a model says about one structure; energies in eV, lengths in Å. With `error` set, all but the names is empty."
@@ -59,7 +59,7 @@ class Prediction:
         "As plain lists, strings and numbers, for JSON."
         return asdict(self)
 
-# %% ../nbs/12_predict.ipynb #658c774b
+# %% ../nbs/12_predict.ipynb #12005187
 def atom_batches(
     n_atoms: Sequence[int],  # atoms of each structure [n]
     max_atoms: int = 1024,  # a batch exceeds this by less than one structure
@@ -69,14 +69,14 @@ def atom_batches(
     batch = np.cumsum(np.asarray(n_atoms)[order]) // max_atoms
     return np.split(order, np.flatnonzero(np.diff(batch)) + 1)
 
-# %% ../nbs/12_predict.ipynb #e2fdd8e7
+# %% ../nbs/12_predict.ipynb #0a676cf1
 class Features(NamedTuple):
     "What a model makes of n layers, on the CPU."
     z: torch.Tensor  # crystal features [n, D]
     p_cry: torch.Tensor  # crystal embeddings [n, D], unit length
     properties: dict[str, torch.Tensor]  # predictions of the heads, each [n, ...]; empty without heads
 
-# %% ../nbs/12_predict.ipynb #245d5b52
+# %% ../nbs/12_predict.ipynb #0b5182f4
 @torch.no_grad()
 def encode_layers(
     model: WFClip,
@@ -93,7 +93,7 @@ def encode_layers(
     heads = {k: join(p.properties[k] for p in parts) for k in parts[0].properties}
     return Features(join(p.z for p in parts), join(p.p_cry for p in parts), heads)
 
-# %% ../nbs/12_predict.ipynb #2191f639
+# %% ../nbs/12_predict.ipynb #d76a2519
 def open_device(
     name: str | None = None,  # "cpu", "cuda", "cuda:1" ...; None: CUDA if there is a GPU, else the CPU
 ) -> torch.device:
@@ -106,10 +106,10 @@ def open_device(
         raise ValueError(f"there is no device {name} here; cpu always works, cuda where torch finds a GPU.") from None
     return device
 
-# %% ../nbs/12_predict.ipynb #e864259f
+# %% ../nbs/12_predict.ipynb #d9e896f1
 METHODS = {"head": "joint head", "probe": "linear probe", "retrieval": "retrieval"}  # best first
 
-# %% ../nbs/12_predict.ipynb #a80a3f13
+# %% ../nbs/12_predict.ipynb #8f2564ec
 class Predictor:
     "A trained model with the training materials it knows."
 
@@ -134,7 +134,7 @@ class Predictor:
         bank = read_bank(Path(folder) / "bank.safetensors")
         return cls(WFClip.from_pretrained(folder), bank, energy_note(about), device)
 
-# %% ../nbs/12_predict.ipynb #6b73eea4
+# %% ../nbs/12_predict.ipynb #6302f0ed
 def energy_note(
     about: dict,  # of the training data: functional, name
 ) -> str:
@@ -142,7 +142,7 @@ def energy_note(
     return (f"{about.get('functional', 'Computed')}, not experiment; vacuum beside each face from the Fermi level, "
             f"placed in a gap as in the training data ({about.get('name', 'unnamed')}).")
 
-# %% ../nbs/12_predict.ipynb #740f15cf
+# %% ../nbs/12_predict.ipynb #5c5674a3
 @torch.no_grad()
 def layer_energies(
     features: Features,  # of n layers
@@ -161,7 +161,7 @@ def layer_energies(
         mean, step = (weight * (top + bottom) / 2).sum(1), (weight * (top - bottom).abs()).sum(1)
     return mean, step if signed else step.clamp(min=0), signed
 
-# %% ../nbs/12_predict.ipynb #8c19af5e
+# %% ../nbs/12_predict.ipynb #c5a865cd
 def nearest_materials(
     p_cry: torch.Tensor,  # crystal embeddings [n, D], unit length
     bank: Bank,
@@ -173,14 +173,14 @@ def nearest_materials(
     return [[Neighbor(bank.ids[i], bank.formulas[i], s, float(mean[i])) for s, i in zip(*row)]
             for row in zip(similarity.tolist(), index.tolist())]
 
-# %% ../nbs/12_predict.ipynb #c90ff173
+# %% ../nbs/12_predict.ipynb #3c2a0f3e
 class Read(NamedTuple):
     "One structure of a source, as far as it could be read."
     source: str  # file, file#number in it, or number in the list of sources
     layer: Layer | StructureError
     warnings: list[str]
 
-# %% ../nbs/12_predict.ipynb #014c0719
+# %% ../nbs/12_predict.ipynb #a0b60475
 def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | StructureError, list[str]]]:
     "Each layer with the warnings that were given while it was read."
     while True:
@@ -191,7 +191,7 @@ def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | 
         if layer is None: return
         yield layer, [str(w.message) for w in heard if w.category is UserWarning]
 
-# %% ../nbs/12_predict.ipynb #893ae34c
+# %% ../nbs/12_predict.ipynb #45d1ca9c
 def read_source(
     source: Any,  # one path or object
     name: str,  # of the source
@@ -205,7 +205,7 @@ def read_source(
         if single and path and isinstance(layer, Layer): layer = replace(layer, id=layer.id.removesuffix("#1"))
         yield Read(name if single else f"{name}#{k}", layer, [w.removeprefix(f"{name}: ") for w in heard])
 
-# %% ../nbs/12_predict.ipynb #e4b27f52
+# %% ../nbs/12_predict.ipynb #5ddd622c
 def read_sources(
     sources: Any,  # a path or object, or an iterable of them
 ) -> Iterator[Read]:
@@ -215,14 +215,14 @@ def read_sources(
     for k, source in enumerate([sources] if one or not isinstance(sources, Iterable) else sources, 1):
         yield from read_source(source, str(source) if is_path(source) else f"structure {k}")
 
-# %% ../nbs/12_predict.ipynb #436d135e
+# %% ../nbs/12_predict.ipynb #bd0f626b
 def _structure_fields(source: str, layer: Layer, heard: list[str], known: set[str]) -> dict:
     "What there is to say about a structure before anything is predicted."
     doubts = [f"{symbol} does not occur in the training data" for symbol in sorted(set(layer.symbols) - known)]
     return dict(id=layer.id or source, source=source, formula=layer.formula, n_atoms=len(layer),
                 thickness=layer.thickness, vacuum=layer.vacuum, warnings=heard + doubts)
 
-# %% ../nbs/12_predict.ipynb #383c234c
+# %% ../nbs/12_predict.ipynb #2895f103
 def predict_block(
     block: Sequence[Read],  # n structures, some of which could not be read
     predictor: Predictor,
@@ -243,7 +243,7 @@ def predict_block(
                          phi_top=mean + step / 2, phi_bottom=mean - step / 2, faces_known=signed,
                          method=METHODS[method], neighbors=neighbors, note=predictor.note)
 
-# %% ../nbs/12_predict.ipynb #6a9e122e
+# %% ../nbs/12_predict.ipynb #b9007f2a
 def predict_iter(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`
@@ -260,7 +260,7 @@ def predict_iter(
     blocks = iter(lambda: list(islice(found, block)), [])
     return chain.from_iterable(predict_block(items, predictor, method) for items in blocks)
 
-# %% ../nbs/12_predict.ipynb #3e106548
+# %% ../nbs/12_predict.ipynb #951feb45
 def predict(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`
@@ -270,7 +270,7 @@ def predict(
     "Predict the work functions of both faces of layers from their structures."
     return list(predict_iter(sources, model, method, device))
 
-# %% ../nbs/12_predict.ipynb #6977425e
+# %% ../nbs/12_predict.ipynb #e06c28a8
 HEADER = """\
 structure            formula    atoms  thickness  vacuum |    top   bottom   step    mean | nearest known material
                                                Å       Å |     eV       eV     eV      eV |"""
@@ -282,11 +282,11 @@ def table_row(
     if p.error: return f"{p.id:20} {p.error}"
     known, star = p.neighbors[0], " " if p.faces_known else "*"
     row = (f"{p.id:20} {p.formula:10}{p.n_atoms:6}{p.thickness:11.2f}{p.vacuum:8.2f} | "
-           f"{p.phi_top:6.2f}{star}{p.phi_bottom:8.2f}{star}{p.step:6.2f}{p.work_function:8.2f} | "
+           f"{p.phi_top:6.2f}{star}{p.phi_bottom:8.2f}{star}{p.step:z6.2f}{p.work_function:8.2f} | "
            f"{known.formula} {known.work_function:.2f} eV, similarity {known.similarity:.3f}")
     return "\n".join([row, *(f"  ! {w}" for w in p.warnings)])
 
-# %% ../nbs/12_predict.ipynb #bb8b3f98
+# %% ../nbs/12_predict.ipynb #f3757b79
 def table_lines(
     predictions: Iterable[Prediction],
 ) -> Iterator[str]:

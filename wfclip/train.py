@@ -7,7 +7,7 @@ __all__ = ['SHOWN', 'TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_grou
            'run_epoch', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_run', 'read_run', 'StopRequest',
            'run_epochs', 'read_metrics', 'train']
 
-# %% ../nbs/10_train.ipynb #6c974aba
+# %% ../nbs/10_train.ipynb #e59c539a
 import json
 import math
 import os
@@ -32,7 +32,7 @@ from .evaluate import build_bank, retrieval_metrics, write_bank
 from .nn.clip import FORMAT, WFClip, read_config, write_atomic, write_json
 from .plot import plot_curves, save_figure
 
-# %% ../nbs/10_train.ipynb #d47bd2d0
+# %% ../nbs/10_train.ipynb #0c15da10
 @dataclass(frozen=True)
 class TrainConfig:
     "How a model is trained; stored with the run."
@@ -52,7 +52,7 @@ class TrainConfig:
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision is auto, float32 or bfloat16, not {self.precision!r}.")
 
-# %% ../nbs/10_train.ipynb #edd33daa
+# %% ../nbs/10_train.ipynb #6c6338ae
 def epoch_batches(
     n: int,  # training materials
     batch_size: int,  # wanted batch size
@@ -65,7 +65,7 @@ def epoch_batches(
     parts = max(1, min(round(n / batch_size), n // 2))
     return list(zip(order.tensor_split(parts), flips.tensor_split(parts)))
 
-# %% ../nbs/10_train.ipynb #b91f07b9
+# %% ../nbs/10_train.ipynb #34887117
 def cosine_lr(
     step: int,  # steps done
     total: int,  # steps of the whole run
@@ -74,7 +74,7 @@ def cosine_lr(
     "Cosine annealing to zero (Loshchilov and Hutter, 2017)."
     return lr * (1 + math.cos(math.pi * step / total)) / 2
 
-# %% ../nbs/10_train.ipynb #9e69785a
+# %% ../nbs/10_train.ipynb #5d571b19
 def parameter_groups(
     model: torch.nn.Module,  # with named parameters
     weight_decay: float,  # of matrices
@@ -85,7 +85,7 @@ def parameter_groups(
         (decay if p.dim() > 1 or name.startswith("crystal.pool.") and name.endswith("weight") else rest).append(p)
     return [dict(params=decay, weight_decay=weight_decay), dict(params=rest, weight_decay=0.)]
 
-# %% ../nbs/10_train.ipynb #871fa494
+# %% ../nbs/10_train.ipynb #b147da24
 class Feed:
     "The graphs, profiles and targets of a dataset, resident on the device; `take` gathers a batch."
 
@@ -109,7 +109,7 @@ class Feed:
         if flip is not None: profiles = torch.where(flip.to(profiles.device)[:, None], profiles.flip(1), profiles)
         return self.store.gather(index), profiles, target
 
-# %% ../nbs/10_train.ipynb #ff744125
+# %% ../nbs/10_train.ipynb #a1bbe6b8
 def autocast(
     precision: str,  # "auto", "float32" or "bfloat16"
     device: torch.device,
@@ -120,7 +120,7 @@ def autocast(
             device.type == "cpu" and (native("_is_avx512_bf16_supported") or native("_is_amx_tile_supported")))
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16" or precision == "auto" and fast)
 
-# %% ../nbs/10_train.ipynb #af814051
+# %% ../nbs/10_train.ipynb #78b07c36
 class Trainer:
     "A model on its way: weights, optimizer, the epoch reached and the best model so far."
 
@@ -142,7 +142,7 @@ class Trainer:
         "A copy of the model's weights and buffers."
         return {k: t.detach().cpu().clone() for k, t in self.model.state_dict().items()}
 
-# %% ../nbs/10_train.ipynb #cc96a1e7
+# %% ../nbs/10_train.ipynb #7c113066
 def train_step(
     trainer: Trainer,
     index: np.ndarray,  # materials of the batch [B]
@@ -161,7 +161,7 @@ def train_step(
     trainer.optimizer.step()
     return loss.detach()
 
-# %% ../nbs/10_train.ipynb #de52572a
+# %% ../nbs/10_train.ipynb #1db04652
 def run_epoch(
     trainer: Trainer,
 ) -> dict:  # the record for metrics.jsonl
@@ -177,7 +177,7 @@ def run_epoch(
     if record["val_loss"] < trainer.best: trainer.best, trainer.best_state = record["val_loss"], trainer.weights()
     return record
 
-# %% ../nbs/10_train.ipynb #694a3411
+# %% ../nbs/10_train.ipynb #e34fd91f
 @torch.no_grad()
 def validate(
     model: WFClip,
@@ -197,7 +197,7 @@ def validate(
         record["val_mae"] = float((out.properties["work_function"] - target["work_function"]).abs().mean())
     return record
 
-# %% ../nbs/10_train.ipynb #b3d11b82
+# %% ../nbs/10_train.ipynb #c8286698
 def save_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -211,7 +211,7 @@ def save_checkpoint(
     write_atomic(out / "model.safetensors", lambda p: save_file(trainer.best_state, p))
     write_atomic(out / "last/state.safetensors", lambda p: save_file(state, p, header))
 
-# %% ../nbs/10_train.ipynb #a85b8054
+# %% ../nbs/10_train.ipynb #bbc6684d
 def load_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -229,7 +229,7 @@ def load_checkpoint(
     trainer.epoch, trainer.best = header["epoch"], header["best"]
     with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
 
-# %% ../nbs/10_train.ipynb #d2878ca8
+# %% ../nbs/10_train.ipynb #4c97ff2a
 def start_run(
     config: WFClipConfig,
     training: TrainConfig,
@@ -252,7 +252,7 @@ def start_run(
                                          data=dict(path=str(data.path.resolve()), materials=len(data), **data.about)))
     return split
 
-# %% ../nbs/10_train.ipynb #d6c2b516
+# %% ../nbs/10_train.ipynb #ef41aad5
 def read_run(
     out: Path,  # run folder
     data: WorkFunctionDataset,  # the dataset it was trained on
@@ -264,7 +264,7 @@ def read_run(
     split = Split.from_dict(json.loads((out / "split.json").read_text()), data.ids)
     return WFClipConfig.from_dict(config["model"]), TrainConfig(**config["training"]), split
 
-# %% ../nbs/10_train.ipynb #5faea91c
+# %% ../nbs/10_train.ipynb #b6bdb244
 class StopRequest:
     "Within this context the first Ctrl-C or SIGTERM is only noted; a second Ctrl-C interrupts at once."
 
@@ -281,7 +281,7 @@ class StopRequest:
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
 
-# %% ../nbs/10_train.ipynb #2c19ab0c
+# %% ../nbs/10_train.ipynb #de05347a
 SHOWN = "train_loss", "val_loss", "recall_at_1"  # in the progress bar
 
 def run_epochs(
@@ -306,7 +306,7 @@ def run_epochs(
                 saved = time.monotonic()
     if trainer.epoch < epochs: raise KeyboardInterrupt
 
-# %% ../nbs/10_train.ipynb #d1c30867
+# %% ../nbs/10_train.ipynb #9a8a730b
 def read_metrics(
     out: Path,  # run folder
 ) -> list[dict]:  # one record per epoch
@@ -315,7 +315,7 @@ def read_metrics(
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
-# %% ../nbs/10_train.ipynb #e3df5d3b
+# %% ../nbs/10_train.ipynb #ff8ec431
 def train(
     config: WFClipConfig,  # model; WFClipConfig() is ours, WFClipConfig.paper() the published one
     data: WorkFunctionDataset,  # as of `load_dataset`

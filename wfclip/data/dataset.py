@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'PROPERTIES', 'PARTS', 'Entry', 'write_dataset', 'open_dataset', 'DatasetFile', 'derived_properties',
            'Split', 'group_split', 'WorkFunctionDataset', 'training_targets', 'load_dataset']
 
-# %% ../../nbs/data/05_dataset.ipynb #2a507824
+# %% ../../nbs/data/05_dataset.ipynb #0ef9cb69
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from .graph import GraphStore, graph_arrays
 from .profile import Profile
 from .structure import Layer
 
-# %% ../../nbs/data/05_dataset.ipynb #2e178b37
+# %% ../../nbs/data/05_dataset.ipynb #5e6e1790
 FORMAT = "wfclip-dataset-1"
 PROPERTIES = {
     "phi_top": "work function of the upper face, eV", "phi_bottom": "work function of the lower face, eV",
@@ -34,7 +34,7 @@ PROPERTIES = {
     "magmom": "total magnetic moment, Bohr magnetons", "fmax": "largest force component, eV/Å",
 }
 
-# %% ../../nbs/data/05_dataset.ipynb #0835552f
+# %% ../../nbs/data/05_dataset.ipynb #272bb7e7
 @dataclass
 class Entry:
     "One material of a dataset."
@@ -45,7 +45,7 @@ class Entry:
     density: Sequence[float] = ()  # Å^-3, on a grid of twice the profile's spacing
     dos: Sequence[float] | None = None  # states/eV/cell, -18 to +7.9 eV from the mean vacuum level, steps of 0.1
 
-# %% ../../nbs/data/05_dataset.ipynb #b3e2881d
+# %% ../../nbs/data/05_dataset.ipynb #0d585f44
 def write_dataset(
     path: str | os.PathLike,  # file to write, *.safetensors
     entries: Iterable[Entry],  # materials
@@ -61,7 +61,7 @@ def write_dataset(
     save_file(tensors, temporary, {"wfclip": json.dumps(header)})
     os.replace(temporary, path)
 
-# %% ../../nbs/data/05_dataset.ipynb #1a8e25a2
+# %% ../../nbs/data/05_dataset.ipynb #130cc7c7
 def _columns(entries: list[Entry]) -> dict[str, np.ndarray]:
     "The arrays of a dataset file."
     flat = lambda seqs, dtype: np.concatenate([np.asarray(s, dtype) for s in seqs])
@@ -77,7 +77,7 @@ def _columns(entries: list[Entry]) -> dict[str, np.ndarray]:
         density_ptr=ptr(density), density=flat(density, np.float32), dos=dos,
         **{k: np.array([np.nan if row.get(k) is None else row[k] for row in table], float) for k in PROPERTIES})
 
-# %% ../../nbs/data/05_dataset.ipynb #62aa382e
+# %% ../../nbs/data/05_dataset.ipynb #5c5bf2cd
 def open_dataset(
     path: str | os.PathLike,  # a file of `write_dataset`
 ) -> tuple[dict, dict]:  # header, arrays by name
@@ -91,7 +91,7 @@ def open_dataset(
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")
     return header, {k: file.get_tensor(k).numpy() for k in file.keys()}
 
-# %% ../../nbs/data/05_dataset.ipynb #daab9a59
+# %% ../../nbs/data/05_dataset.ipynb #29de6412
 class DatasetFile:
     "The materials of a dataset file, one by one."
 
@@ -119,7 +119,7 @@ class DatasetFile:
         return Profile(z=z0 + dz * np.arange(len(phi)), phi=phi.astype(float), phi_top=float(self.arrays["phi_top"][i]),
                        phi_bottom=float(self.arrays["phi_bottom"][i]), vbm=edge("vbm"), cbm=edge("cbm"), id=self.ids[i])
 
-# %% ../../nbs/data/05_dataset.ipynb #57ba04c3
+# %% ../../nbs/data/05_dataset.ipynb #fef53417
 def derived_properties(
     table: dict[str, np.ndarray],  # PROPERTIES by name, each [n]
 ) -> dict[str, np.ndarray]:  # the same and work_function, step, ionization_energy, electron_affinity, each [n], eV
@@ -129,7 +129,7 @@ def derived_properties(
     return table | dict(work_function=wf, step=table["phi_top"] - table["phi_bottom"],
                         ionization_energy=against_vacuum("vbm"), electron_affinity=against_vacuum("cbm"))
 
-# %% ../../nbs/data/05_dataset.ipynb #8e18091b
+# %% ../../nbs/data/05_dataset.ipynb #7cfb6de7
 PARTS = "train", "val", "test"
 
 @dataclass
@@ -159,7 +159,7 @@ class Split:
                                      "are not in this dataset.")
         return cls(by=d["by"], seed=d["seed"], **{k: np.array([where[name] for name in d[k]], int) for k in PARTS})
 
-# %% ../../nbs/data/05_dataset.ipynb #c8b873d7
+# %% ../../nbs/data/05_dataset.ipynb #9495af83
 def group_split(
     groups: Sequence,  # group of each material [n]
     seed: int = 42,  # of the shuffle
@@ -175,7 +175,7 @@ def group_split(
     train, val, test = (np.flatnonzero(part[member] == k) for k in range(3))
     return train, val, test
 
-# %% ../../nbs/data/05_dataset.ipynb #a6c94d7e
+# %% ../../nbs/data/05_dataset.ipynb #6046aa77
 class WorkFunctionDataset(DatasetFile):
     "A dataset with everything a model needs from it, computed once and kept."
 
@@ -206,7 +206,7 @@ class WorkFunctionDataset(DatasetFile):
         if by not in groups: raise ValueError(f"A split is by random, formula or prototype, not by {by!r}.")
         return Split(*group_split(groups[by], seed), by=by, seed=seed)
 
-# %% ../../nbs/data/05_dataset.ipynb #1bb59fa7
+# %% ../../nbs/data/05_dataset.ipynb #f809ade9
 def training_targets(
     data: WorkFunctionDataset,  # n materials
     length: int = 256,  # samples L of the profile
@@ -219,7 +219,7 @@ def training_targets(
     dos = torch.from_numpy((data.arrays["dos"] / area[:, None]).astype(np.float32))
     return energies | dict(profile=data.profiles(length, spacing), dos=dos)
 
-# %% ../../nbs/data/05_dataset.ipynb #af0f6e92
+# %% ../../nbs/data/05_dataset.ipynb #cb217d73
 def load_dataset(
     name_or_path: str | os.PathLike = "dft2d",  # "dft2d", the bundled data, or a dataset file
 ) -> WorkFunctionDataset:

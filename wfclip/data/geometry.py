@@ -5,17 +5,17 @@
 # %% auto #0
 __all__ = ['CUTOFF', 'SHELL_GAP', 'shells', 'nearest_shells', 'local_geometry']
 
-# %% ../../nbs/data/03_geometry.ipynb #2e987d8b
+# %% ../../nbs/data/03_geometry.ipynb #2c769dff
 import numpy as np
 
 from .neighbors import neighbor_list
 from .structure import Layer
 
-# %% ../../nbs/data/03_geometry.ipynb #ae5aeabd
+# %% ../../nbs/data/03_geometry.ipynb #d543d51d
 CUTOFF = 8.0  # Å, radius of the neighbourhood
 SHELL_GAP = 1e-3  # Å, sorted distances that differ by more belong to different shells
 
-# %% ../../nbs/data/03_geometry.ipynb #55c96aa9
+# %% ../../nbs/data/03_geometry.ipynb #67ce75b7
 def shells(
     dst: np.ndarray,  # receiver of each edge [E], ascending
     dist: np.ndarray,  # its length [E], Å, ascending for each receiver
@@ -27,7 +27,7 @@ def shells(
     size = bounds[1:] - bounds[:-1]
     return bounds, (np.add.reduceat(dist, bounds[:-1]) / size).repeat(size)
 
-# %% ../../nbs/data/03_geometry.ipynb #ce26e8eb
+# %% ../../nbs/data/03_geometry.ipynb #b5e0eed5
 def nearest_shells(
     layer: Layer,  # N atoms, Å
     k: int = 11,  # neighbours needed of each atom
@@ -44,7 +44,7 @@ def nearest_shells(
     np.divide(vec, dist[:, None], out=unit[:-1])
     return np.concatenate((src, [0]))[edge], np.concatenate((shell, [CUTOFF]))[edge], unit[edge]
 
-# %% ../../nbs/data/03_geometry.ipynb #0e7ddf00
+# %% ../../nbs/data/03_geometry.ipynb #8b90aa7d
 def local_geometry(
     layer: Layer,  # N atoms, Å
     k: int = 11,  # neighbours j of each atom i, and neighbours k of each j

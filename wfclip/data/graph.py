@@ -6,7 +6,7 @@
 __all__ = ['NODE', 'EDGE', 'nearest_image', 'graph_arrays', 'crystal_graph', 'Batch', 'segment_positions', 'flat_arrays',
            'GraphStore', 'collate']
 
-# %% ../../nbs/data/04_graph.ipynb #39ede2b3
+# %% ../../nbs/data/04_graph.ipynb #66ecb8d7
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from .geometry import local_geometry
 from .neighbors import neighbor_list
 from .structure import Layer
 
-# %% ../../nbs/data/04_graph.ipynb #835853bf
+# %% ../../nbs/data/04_graph.ipynb #f1916fb8
 def nearest_image(
     src: np.ndarray,  # senders [E]
     dst: np.ndarray,  # receivers [E], sorted, and by distance within a receiver
@@ -27,7 +27,7 @@ def nearest_image(
     first[np.unique(dst * n_atoms + src, return_index=True)[1]] = True
     return first & (src != dst)
 
-# %% ../../nbs/data/04_graph.ipynb #67ee80c1
+# %% ../../nbs/data/04_graph.ipynb #84d7f616
 def graph_arrays(
     layer: Layer,  # a layer in the layer frame
     cutoff: float = 8.0,  # Å
@@ -38,7 +38,7 @@ def graph_arrays(
                 edge_index=np.stack([src, dst]), edge_vec=vec.astype(np.float32), edge_dist=dist.astype(np.float32),
                 edge_nearest=nearest_image(src, dst, len(layer.numbers)))
 
-# %% ../../nbs/data/04_graph.ipynb #b99b2849
+# %% ../../nbs/data/04_graph.ipynb #e1b96e51
 def crystal_graph(
     layer: Layer,  # a layer in the layer frame
     cutoff: float = 8.0,  # neighbours within this distance, Å
@@ -48,7 +48,7 @@ def crystal_graph(
     arrays = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in graph_arrays(layer, cutoff).items()}
     return Data(num_nodes=len(layer.numbers), **arrays)
 
-# %% ../../nbs/data/04_graph.ipynb #358c93f7
+# %% ../../nbs/data/04_graph.ipynb #2884752d
 @dataclass
 class Batch:
     "B crystals as one disconnected graph of N atoms and E edges."
@@ -69,7 +69,7 @@ class Batch:
         move = lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
         return replace(self, **{f.name: move(getattr(self, f.name)) for f in fields(self) if f.name != "max_atoms"})
 
-# %% ../../nbs/data/04_graph.ipynb #ec55f6c9
+# %% ../../nbs/data/04_graph.ipynb #ab316a53
 def segment_positions(
     ptr: torch.Tensor,  # first element of each segment of a flat array, and its length [n + 1]
     index: torch.Tensor,  # chosen segments [B]
@@ -80,7 +80,7 @@ def segment_positions(
     segment = torch.repeat_interleave(torch.arange(len(index), device=ptr.device), count)
     return torch.arange(len(segment), device=ptr.device) + (ptr[index] - new[:-1])[segment], segment, new
 
-# %% ../../nbs/data/04_graph.ipynb #4c26743d
+# %% ../../nbs/data/04_graph.ipynb #a186b26e
 NODE, EDGE = ("numbers", "extra"), ("edge_vec", "edge_dist", "edge_nearest")
 
 def flat_arrays(
@@ -92,7 +92,7 @@ def flat_arrays(
     start = lambda name: torch.tensor([0, *(len(g[name]) for g in graphs)]).cumsum(0)
     return {k: join(k) for k in (*NODE, *EDGE, "edge_index")} | dict(atom_ptr=start("numbers"), edge_ptr=start("edge_dist"))
 
-# %% ../../nbs/data/04_graph.ipynb #aa4c205e
+# %% ../../nbs/data/04_graph.ipynb #cccee6de
 class GraphStore:
     "The graphs of many crystals in flat arrays; `gather` makes a `Batch` of any of them."
 
@@ -120,7 +120,7 @@ class GraphStore:
                      edge_index=a["edge_index"][:, edges] + ptr[owner], batch=batch, ptr=ptr,
                      max_atoms=max((self.n_atoms[i] for i in order.tolist()), default=0))
 
-# %% ../../nbs/data/04_graph.ipynb #58199f47
+# %% ../../nbs/data/04_graph.ipynb #9f19e82f
 def collate(
     graphs: list,  # `Data` objects of `crystal_graph`, or dicts of `graph_arrays`
 ) -> Batch:

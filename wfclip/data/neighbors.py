@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['neighbor_list']
 
-# %% ../../nbs/data/02_neighbors.ipynb #fa2b58ee
+# %% ../../nbs/data/02_neighbors.ipynb #b67ec23e
 import numpy as np
 
 from .structure import Layer
 
-# %% ../../nbs/data/02_neighbors.ipynb #e611d0f5
+# %% ../../nbs/data/02_neighbors.ipynb #4121f484
 def neighbor_list(
     layer: Layer,  # positions and cell in Å; periodic along the first two cell vectors, the third is not used
     cutoff: float = 8.0,  # longest edge, Å

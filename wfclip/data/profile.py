@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EDGE', 'MAX_SLOPE', 'ProfileError', 'Plateau', 'plateaus', 'open_cell', 'Profile', 'read_profile']
 
-# %% ../../nbs/data/01_profile.ipynb #6d68d828
+# %% ../../nbs/data/01_profile.ipynb #156a20fc
 import os
 import re
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-# %% ../../nbs/data/01_profile.ipynb #7bcf9f09
+# %% ../../nbs/data/01_profile.ipynb #95b45859
 class ProfileError(ValueError):
     "What is no work function profile or cannot be read: one sentence, what is wrong and what to do."
 
-# %% ../../nbs/data/01_profile.ipynb #bf3ab4f0
+# %% ../../nbs/data/01_profile.ipynb #e8224fcf
 @dataclass(frozen=True)
 class Plateau:
     "Average of the potential over a window in the vacuum."
@@ -30,12 +30,12 @@ class Plateau:
     slope: float  # of a straight line through the window, eV/Å
     window: tuple[float, float]  # lowest and highest height, Å
 
-# %% ../../nbs/data/01_profile.ipynb #fb06520c
+# %% ../../nbs/data/01_profile.ipynb #6ed43e09
 EDGE = 0.7  # Å at either end of the data that may hold the step of a dipole correction
 _WIDTH = 1.5  # Å over which a plateau is averaged
 MAX_SLOPE = 0.02  # eV/Å that still counts as flat
 
-# %% ../../nbs/data/01_profile.ipynb #79e0e707
+# %% ../../nbs/data/01_profile.ipynb #47971372
 def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float, side: str) -> Plateau:
     tried = []
     for high in np.arange(z[-1] - edge, z[-1] - np.ptp(z) / 4, -_WIDTH / 3):
@@ -49,7 +49,7 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
                        f"is flattest and {max_slope:g} is allowed; use a dipole correction, more vacuum, or the "
                        "potential without exchange and correlation (LVHAR, not LVTOT).")
 
-# %% ../../nbs/data/01_profile.ipynb #45d64e6c
+# %% ../../nbs/data/01_profile.ipynb #322eeced
 def plateaus(
     z: np.ndarray,  # ascending, even grid [L], Å
     phi: np.ndarray,  # potential energy [L], eV
@@ -63,7 +63,7 @@ def plateaus(
     below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     return below, _upper_plateau(z, phi, edge, max_slope, "above")
 
-# %% ../../nbs/data/01_profile.ipynb #9b5d79f0
+# %% ../../nbs/data/01_profile.ipynb #e26ed0be
 def _check_grid(z: np.ndarray, phi: np.ndarray):
     if z.ndim != 1 or z.shape != phi.shape or len(z) < 32:
         raise ProfileError(f"{z.size} heights and {phi.size} values; a profile needs 32 or more, as many of each.")
@@ -73,7 +73,7 @@ def _check_grid(z: np.ndarray, phi: np.ndarray):
     if spacing.min() <= 0 or np.ptp(spacing) > 0.1 * spacing.mean():
         raise ProfileError("the heights are not evenly spaced and ascending; sort or interpolate them first.")
 
-# %% ../../nbs/data/01_profile.ipynb #46a6e05a
+# %% ../../nbs/data/01_profile.ipynb #1d50074f
 def _vacuum(v: np.ndarray) -> tuple[int, int]:
     "First sample and number of samples of the vacuum, which may run over the end of v."
     lowest = int(v.argmin())
@@ -82,10 +82,10 @@ def _vacuum(v: np.ndarray) -> tuple[int, int]:
     k = np.argmax(stop - start)
     return lowest + int(start[k]), int(stop[k] - start[k])
 
-# %% ../../nbs/data/01_profile.ipynb #11c32f42
+# %% ../../nbs/data/01_profile.ipynb #1dc9984d
 _MIN_STEP = 0.03  # eV; a smaller step in the vacuum is not looked for
 
-# %% ../../nbs/data/01_profile.ipynb #80cfe964
+# %% ../../nbs/data/01_profile.ipynb #ac4cf6a8
 def _find_cut(v: np.ndarray, spacing: float) -> int:
     "Sample of the vacuum v at the step of a dipole correction, or in the middle."
     gap, mean = max(1, round(0.5 / spacing)), max(1, round(1 / spacing))
@@ -97,7 +97,7 @@ def _find_cut(v: np.ndarray, spacing: float) -> int:
     if first == 0 or last == len(jump) - 1 or jump.max() < _MIN_STEP: return len(v) // 2
     return skip + gap + mean + (first + last + 1) // 2
 
-# %% ../../nbs/data/01_profile.ipynb #40954240
+# %% ../../nbs/data/01_profile.ipynb #d269f7fa
 def open_cell(
     z: np.ndarray,  # one period on an even grid, its end not doubled [L], Å
     v: np.ndarray,  # periodic potential energy [L], eV
@@ -114,7 +114,7 @@ def open_cell(
     if center is not None: middle = center + n * spacing * np.round((middle - center) / (n * spacing))
     return z[0] + spacing * k - middle, np.take(v, k, mode="wrap")
 
-# %% ../../nbs/data/01_profile.ipynb #1d599352
+# %% ../../nbs/data/01_profile.ipynb #67cd987c
 class _Levels:
     def __post_init__(self: Any):
         given = dict(z=np.asarray(self.z, float), phi=np.asarray(self.phi, float))
@@ -139,7 +139,7 @@ class _Levels:
         "Band gap, eV; None if the band edges are not known."
         return None if self.vbm is None or self.cbm is None else self.cbm - self.vbm
 
-# %% ../../nbs/data/01_profile.ipynb #c055667c
+# %% ../../nbs/data/01_profile.ipynb #c1c1d762
 class _Transforms:
     def flip(self: Any) -> "Profile":
         "The profile of the layer turned upside down."
@@ -165,7 +165,7 @@ class _Transforms:
         "Draw the profile, both plateaus with their values, the Fermi level and the band gap."
         return _draw(self, ax)
 
-# %% ../../nbs/data/01_profile.ipynb #8bc7a72d
+# %% ../../nbs/data/01_profile.ipynb #775c037e
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile(_Levels, _Transforms):
     "Planar-averaged potential energy of an electron along the normal, with work_function, step and gap in eV."
@@ -191,7 +191,7 @@ class Profile(_Levels, _Transforms):
         z, v = open_cell(z, v, center)
         return cls(z, v - efermi, **edges, **known)
 
-# %% ../../nbs/data/01_profile.ipynb #57ca5114
+# %% ../../nbs/data/01_profile.ipynb #6a5d4aa7
 def _draw(p: Profile, ax):
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(figsize=(6, 3.5), layout="constrained")[1]
@@ -210,7 +210,7 @@ def _draw(p: Profile, ax):
     ax.margins(x=0, y=0.12)
     return ax
 
-# %% ../../nbs/data/01_profile.ipynb #c68ed713
+# %% ../../nbs/data/01_profile.ipynb #d6ab85ad
 def _two_columns(path: Path) -> tuple[np.ndarray, np.ndarray]:
     lines = path.read_text(errors="replace").splitlines()
     rows = [re.split(r"[,;\s]+", line) for line in map(str.strip, lines) if line and not line.startswith("#")]
@@ -223,10 +223,10 @@ def _two_columns(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, not in hartree or rydberg.")
     return z, v
 
-# %% ../../nbs/data/01_profile.ipynb #46a85c3f
+# %% ../../nbs/data/01_profile.ipynb #f88fb5d6
 _READERS: dict[str, Callable] = dict.fromkeys(("*.csv", "*.tsv", "*.txt", "*.dat"), _two_columns)
 
-# %% ../../nbs/data/01_profile.ipynb #e7c31139
+# %% ../../nbs/data/01_profile.ipynb #5123d599
 def read_profile(
     path: str | os.PathLike,  # text or CSV with two columns: height, Å, and potential energy of an electron, eV
     efermi: float | None = None,  # Fermi level from the zero of the file, eV; 0 if the file is measured from it

@@ -6,7 +6,7 @@
 __all__ = ['MIN_VACUUM', 'MAX_SPLIT', 'MIN_DISTANCE', 'StructureError', 'reduced_formula', 'Layer', 'empty_intervals',
            'find_normal', 'layer_frame', 'read_layer', 'read_layers']
 
-# %% ../../nbs/data/00_structure.ipynb #aed4f4a6
+# %% ../../nbs/data/00_structure.ipynb #30de2891
 import os
 import re
 import warnings
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-# %% ../../nbs/data/00_structure.ipynb #dca46a69
+# %% ../../nbs/data/00_structure.ipynb #cf00502e
 class StructureError(ValueError):
     "What is not a layer or cannot be read: one sentence with the name of the file, what is wrong and what to do."
 
@@ -35,7 +35,7 @@ class StructureError(ValueError):
 
     def __str__(self): return f"{self.source}: {self.problem}"
 
-# %% ../../nbs/data/00_structure.ipynb #26cb2f01
+# %% ../../nbs/data/00_structure.ipynb #c9630076
 def reduced_formula(
     symbols: Iterable[str],  # chemical symbols of all atoms
 ) -> str:  # such as "MoS2"
@@ -44,7 +44,7 @@ def reduced_formula(
     divisor = gcd(*count.values())
     return "".join(f"{s}{n // divisor if n > divisor else ''}" for s, n in sorted(count.items()))
 
-# %% ../../nbs/data/00_structure.ipynb #04d53805
+# %% ../../nbs/data/00_structure.ipynb #90d75047
 class _Measures:
     def __len__(self: Any): return len(self.numbers)
     def __repr__(self: Any):
@@ -70,7 +70,7 @@ class _Measures:
         "Area of the cell in the plane, Å²."
         return abs(float(np.linalg.det(self.cell[:2, :2])))
 
-# %% ../../nbs/data/00_structure.ipynb #e2858b5f
+# %% ../../nbs/data/00_structure.ipynb #5b294f02
 @dataclass(frozen=True, eq=False, repr=False)
 class Layer(_Measures):
     "A 2D material in the layer frame, with its symbols, formula, thickness (Å), vacuum (Å), area (Å²) and len()."
@@ -94,7 +94,7 @@ class Layer(_Measures):
         from ase import Atoms
         return Atoms(self.numbers, self.positions, cell=self.cell, pbc=(True, True, False), info={"id": self.id})
 
-# %% ../../nbs/data/00_structure.ipynb #c929c40d
+# %% ../../nbs/data/00_structure.ipynb #8ea3609e
 def empty_intervals(
     positions: np.ndarray,  # [N, 3], Å
     cell: np.ndarray,  # lattice vectors in rows [3, 3], Å
@@ -106,12 +106,12 @@ def empty_intervals(
     largest = gap.argmax(0), np.arange(3)
     return gap[largest] / np.linalg.norm(inverse, axis=0), (f + gap / 2)[largest]
 
-# %% ../../nbs/data/00_structure.ipynb #a771eb09
+# %% ../../nbs/data/00_structure.ipynb #88ac4533
 MIN_VACUUM = 6.0  # Å: no bond is that long
 MAX_SPLIT = 5.0  # Å: two slabs if atoms leave a wider interval inside the layer; a van der Waals gap is about 3 Å
 MIN_DISTANCE = 0.5  # of the sum of two covalent radii; closer atoms overlap
 
-# %% ../../nbs/data/00_structure.ipynb #861d5c97
+# %% ../../nbs/data/00_structure.ipynb #83838e29
 def find_normal(
     height: np.ndarray,  # largest empty interval along each lattice direction [3], Å
 ) -> int:  # index of the lattice direction
@@ -126,12 +126,12 @@ def find_normal(
                              "a ribbon or molecule, or the normal is ambiguous; mark the periodic directions (pbc).")
     return int(first)
 
-# %% ../../nbs/data/00_structure.ipynb #5762da3f
+# %% ../../nbs/data/00_structure.ipynb #036fcbcc
 def _unwrap(positions: np.ndarray, cell: np.ndarray, axis: int, middle: float) -> np.ndarray:
     f = positions @ np.linalg.inv(cell)[:, axis]
     return positions - np.floor(f - middle)[:, None] * cell[axis]
 
-# %% ../../nbs/data/00_structure.ipynb #9b688bb8
+# %% ../../nbs/data/00_structure.ipynb #7d5288d4
 def _orient(positions: np.ndarray, cell: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     "Positions and cell rotated into the layer frame."
     a, b, c = cell[(np.arange(3) + axis + 1) % 3]
@@ -144,7 +144,7 @@ def _orient(positions: np.ndarray, cell: np.ndarray, axis: int) -> tuple[np.ndar
     (bx, by, _) = frame @ b
     return positions, np.array([[np.linalg.norm(a), 0, 0], [bx, by, 0], [0, 0, c @ z]])
 
-# %% ../../nbs/data/00_structure.ipynb #9e978d9c
+# %% ../../nbs/data/00_structure.ipynb #b6283910
 def _check_atoms(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray):
     if not len(numbers): raise StructureError("no atoms; check that the file is complete.")
     unknown = np.flatnonzero((numbers < 1) | (numbers > 118))
@@ -152,7 +152,7 @@ def _check_atoms(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray):
     if not (np.isfinite(positions).all() and np.isfinite(cell).all()):
         raise StructureError("non-finite numbers among positions or cell vectors; write the file again.")
 
-# %% ../../nbs/data/00_structure.ipynb #785cb073
+# %% ../../nbs/data/00_structure.ipynb #3d34fd23
 def _full_cell(cell: np.ndarray, periodic: np.ndarray) -> np.ndarray:
     "The cell, completed if the vector that is not periodic is zero."
     from ase.geometry import complete_cell
@@ -165,7 +165,7 @@ def _full_cell(cell: np.ndarray, periodic: np.ndarray) -> np.ndarray:
         raise StructureError("singular cell, its vectors do not span a volume; correct the lattice vectors.")
     return cell
 
-# %% ../../nbs/data/00_structure.ipynb #69c1891a
+# %% ../../nbs/data/00_structure.ipynb #e261f608
 def _check_layer(layer: Layer):
     from ase.data import covalent_radii
     from vesin import NeighborList
@@ -180,7 +180,7 @@ def _check_layer(layer: Layer):
         pair = " and ".join(f"{layer.symbols[n]} (atom {int(n) + 1})" for n in (i[k], j[k]))
         raise StructureError(f"{pair} overlap, they are {d[k]:.2f} Å apart; remove duplicates or correct the cell.")
 
-# %% ../../nbs/data/00_structure.ipynb #c6f4f4d3
+# %% ../../nbs/data/00_structure.ipynb #d718236f
 def layer_frame(
     numbers: np.ndarray,  # atomic numbers [N]
     positions: np.ndarray,  # [N, 3], Å
@@ -203,7 +203,7 @@ def layer_frame(
     _check_layer(layer)
     return layer
 
-# %% ../../nbs/data/00_structure.ipynb #d931326a
+# %% ../../nbs/data/00_structure.ipynb #ae33b056
 def _from_pymatgen(structure) -> tuple:
     from pymatgen.core import Element
     for site in structure:
@@ -212,14 +212,14 @@ def _from_pymatgen(structure) -> tuple:
     numbers = [s.specie.Z if Element.is_valid_symbol(s.specie.symbol) else 0 for s in structure]
     return numbers, structure.cart_coords, structure.lattice.matrix, structure.lattice.pbc, structure.properties
 
-# %% ../../nbs/data/00_structure.ipynb #ee136d45
+# %% ../../nbs/data/00_structure.ipynb #7c2b8fa1
 def _from_ase(atoms) -> tuple:
     for site in atoms.info.get("occupancy", {}).values():
         if abs(max(site.values()) - 1) > 1e-3:
             raise StructureError(f"partial occupancy ({site} on one site); give an ordered structure.")
     return atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, atoms.info
 
-# %% ../../nbs/data/00_structure.ipynb #82aa5a68
+# %% ../../nbs/data/00_structure.ipynb #412cd340
 def _arrays(source: Any) -> tuple:
     "Numbers, positions, cell, periodicity and labels of any supported object."
     if hasattr(source, "toatoms"):
@@ -229,12 +229,12 @@ def _arrays(source: Any) -> tuple:
     kind = type(source).__name__
     raise StructureError(f"a layer cannot be read from {kind}; give a path, ASE Atoms or row, or a pymatgen Structure.")
 
-# %% ../../nbs/data/00_structure.ipynb #b0a818bc
+# %% ../../nbs/data/00_structure.ipynb #933e2e63
 def _label(info: dict) -> str:
     keys = [k for k in ("id", "uid", "name") if k in info] or [k for k in info if str(k).endswith("_id")][-1:]
     return str(info[keys[0]]) if keys else ""
 
-# %% ../../nbs/data/00_structure.ipynb #1e34d5a4
+# %% ../../nbs/data/00_structure.ipynb #0c1fee89
 def _layer(load: Callable[[], Any], source: str, id: str | None, default: str = "") -> Layer:
     try:
         if isinstance(structure := load(), Layer): return structure
@@ -243,16 +243,16 @@ def _layer(load: Callable[[], Any], source: str, id: str | None, default: str = 
     except StructureError as error: raise StructureError(error.problem, source) from None
     except Exception as error: raise _unreadable(error, source) from None
 
-# %% ../../nbs/data/00_structure.ipynb #89063cae
+# %% ../../nbs/data/00_structure.ipynb #36bcce36
 def _unreadable(error: Exception, source: str) -> StructureError:
     kind = "unknown entry" if isinstance(error, KeyError) else type(error).__name__
     reason = " ".join(f"{kind}: {error}".split()).rstrip(".")
     return StructureError(f"cannot be read ({reason}); check the file, or convert it to extended XYZ.", source)
 
-# %% ../../nbs/data/00_structure.ipynb #4d44ddc1
+# %% ../../nbs/data/00_structure.ipynb #c1cf93df
 _HARMLESS = "rounded to ideal|Skipping relative stoichiometry|1-line symmetry op"  # not worth a warning
 
-# %% ../../nbs/data/00_structure.ipynb #9a3eab21
+# %% ../../nbs/data/00_structure.ipynb #fa49ccec
 def _cif_block(text: str, source: str):
     from pymatgen.core import Element
     from pymatgen.io.cif import CifParser
@@ -271,14 +271,14 @@ def _cif_block(text: str, source: str):
     if repairs: warnings.warn(f"{source}: read as {structure.formula}, check it: {' '.join(repairs)}", stacklevel=2)
     return structure
 
-# %% ../../nbs/data/00_structure.ipynb #ecacf36e
+# %% ../../nbs/data/00_structure.ipynb #f9a688b8
 def _cif(path: Path) -> Iterator[Callable]:
     from monty.io import zopen
     with zopen(path, "rt", encoding="utf-8", errors="replace") as f: text = f.read()
     for block in re.split(r"(?im)^(?=data_)", text):
         if "_atom_site_" in block: yield partial(_cif_block, block, str(path))
 
-# %% ../../nbs/data/00_structure.ipynb #e7b6d1ed
+# %% ../../nbs/data/00_structure.ipynb #c7408779
 def _xyz(path: Path) -> Iterator[Callable]:
     from ase.io.extxyz import read_xyz
     from monty.io import zopen
@@ -287,12 +287,12 @@ def _xyz(path: Path) -> Iterator[Callable]:
             frame = StringIO(line + "".join(islice(f, int(line) + 1)))
             yield lambda frame=frame: next(read_xyz(frame, 0))
 
-# %% ../../nbs/data/00_structure.ipynb #6f0340a7
+# %% ../../nbs/data/00_structure.ipynb #82db5ed5
 def _database(path: Path) -> Iterator[Callable]:
     from ase.db import connect
     for row in connect(path).select(): yield lambda row=row: row
 
-# %% ../../nbs/data/00_structure.ipynb #ae58dfab
+# %% ../../nbs/data/00_structure.ipynb #0a1e6713
 def _any_format(path: Path) -> Iterator[Callable]:
     from ase.io import read
     from ase.io.formats import UnknownFileTypeError
@@ -302,7 +302,7 @@ def _any_format(path: Path) -> Iterator[Callable]:
         structures = [Structure.from_file(path)]
     for s in structures: yield lambda s=s: s
 
-# %% ../../nbs/data/00_structure.ipynb #f1f876af
+# %% ../../nbs/data/00_structure.ipynb #65a91343
 def _structures(path: Path) -> Iterator[Callable]:
     "For each structure in a file, a function that returns it."
     if path.is_dir(): raise StructureError("a folder; give the files in it.", str(path))
@@ -313,13 +313,13 @@ def _structures(path: Path) -> Iterator[Callable]:
     try: yield from reader(path)
     except Exception as error: raise _unreadable(error, str(path)) from None
 
-# %% ../../nbs/data/00_structure.ipynb #f22b484e
+# %% ../../nbs/data/00_structure.ipynb #943e7e90
 def _file_id(path: Path) -> str:
     name = path.name.removesuffix(".gz")
     if name.split(".")[0] in ("POSCAR", "CONTCAR"): return path.absolute().parent.name
     return name.removesuffix(path.with_name(name).suffix)
 
-# %% ../../nbs/data/00_structure.ipynb #aea3a141
+# %% ../../nbs/data/00_structure.ipynb #2c83c3d1
 def read_layer(
     source: Any,  # path of a CIF, POSCAR, extended XYZ or other file; ASE `Atoms` or database row; pymatgen `Structure`
     id: str | None = None,  # name of the material; taken from the source if not given
@@ -334,7 +334,7 @@ def read_layer(
         raise StructureError(f"{more + 1} structures in one file; use read_layers, which yields each.", str(path))
     return _layer(load, str(path), id, _file_id(path))
 
-# %% ../../nbs/data/00_structure.ipynb #491a6bde
+# %% ../../nbs/data/00_structure.ipynb #11433a27
 def read_layers(
     source: str | os.PathLike | Iterable,  # file of many, ASE database, or iterable of what `read_layer` takes
 ) -> Iterator[Layer | StructureError]:  # in order; a structure that cannot be read is the error that says why

@@ -6,13 +6,13 @@
 __all__ = ['MASKED', 'slots', 'pair_cells', 'real_pairs', 'MinimumImageBias', 'PeriodicBias', 'BiasedAttention',
            'TransformerBlock']
 
-# %% ../../nbs/nn/03_attention.ipynb #fe38c1ba
+# %% ../../nbs/nn/03_attention.ipynb #ddd31a6a
 import torch
 from torch import nn
 
 from ..data.graph import Batch
 
-# %% ../../nbs/nn/03_attention.ipynb #dc31d54a
+# %% ../../nbs/nn/03_attention.ipynb #6dc2ba0c
 def slots(
     ptr: torch.Tensor,  # first atom of each crystal and N [B + 1]
     size: int,  # side T of the dense square
@@ -22,7 +22,7 @@ def slots(
     start = torch.arange(len(count), device=ptr.device) * size - ptr[:-1]
     return torch.arange(int(ptr[-1]), device=ptr.device) + torch.repeat_interleave(start, count)
 
-# %% ../../nbs/nn/03_attention.ipynb #71314294
+# %% ../../nbs/nn/03_attention.ipynb #467a6567
 def pair_cells(
     batch: Batch,  # crystals
     edges: torch.Tensor | slice = slice(None),  # which of its edges, [E] bool or a slice
@@ -34,7 +34,7 @@ def pair_cells(
     src, dst = batch.edge_index[:, edges]
     return slot[dst] * T + column[src], slot * T + column
 
-# %% ../../nbs/nn/03_attention.ipynb #eca7d632
+# %% ../../nbs/nn/03_attention.ipynb #cfddb172
 MASKED = -1e4
 
 def real_pairs(
@@ -44,7 +44,7 @@ def real_pairs(
     filled = torch.arange(batch.max_atoms, device=batch.ptr.device) < batch.ptr.diff()[:, None]
     return filled[:, :, None] & filled[:, None, :]
 
-# %% ../../nbs/nn/03_attention.ipynb #2908b83a
+# %% ../../nbs/nn/03_attention.ipynb #c2103599
 class MinimumImageBias(nn.Module):
     "The published bias, phi of the expanded distance to the nearest image."
 
@@ -70,7 +70,7 @@ class MinimumImageBias(nn.Module):
         bias = self.phi(square).float().view(B, T, T, -1)
         return bias.masked_fill(~real_pairs(batch)[..., None], MASKED).permute(0, 3, 1, 2)
 
-# %% ../../nbs/nn/03_attention.ipynb #c193ad3f
+# %% ../../nbs/nn/03_attention.ipynb #11cb0000
 class PeriodicBias(nn.Module):
     "B_ij = log sum_n f_c(d_ijn) exp phi(e_ijn), the bias of attention to all periodic images."
 
@@ -98,7 +98,7 @@ class PeriodicBias(nn.Module):
         bias = torch.where(total > 1e-20, total.clamp(min=1e-20).log(), MASKED)
         return bias.view(B, T, T, -1).permute(0, 3, 1, 2)
 
-# %% ../../nbs/nn/03_attention.ipynb #be572e5c
+# %% ../../nbs/nn/03_attention.ipynb #b8f8e184
 class BiasedAttention(nn.Module):
     "Multi-head self-attention among the atoms of each crystal, with an additive bias inside the softmax."
 
@@ -123,7 +123,7 @@ class BiasedAttention(nn.Module):
         mixed = (alpha.to(v.dtype) @ v).transpose(1, 2).reshape(B * T, -1)  # [B T, dim]
         return self.out(mixed[slot])
 
-# %% ../../nbs/nn/03_attention.ipynb #11b876a9
+# %% ../../nbs/nn/03_attention.ipynb #9ac7469c
 class TransformerBlock(nn.Module):
     "Pre-norm block: h + attention(norm(h)), then h + mlp(norm(h))."
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT', 'write_atomic', 'write_json', 'read_config', 'Pretrained', 'Encoded', 'Towers', 'WFClip']
 
-# %% ../../nbs/nn/09_clip.ipynb #ba5b2ec3
+# %% ../../nbs/nn/09_clip.ipynb #cade17b6
 import json
 import os
 from importlib.resources import files
@@ -25,7 +25,7 @@ from .heads import PropertyHeads, heads_loss
 from .loss import Temperature, contrastive_loss
 from .resnet1d import ResNet1D
 
-# %% ../../nbs/nn/09_clip.ipynb #37f3e547
+# %% ../../nbs/nn/09_clip.ipynb #d11d762f
 FORMAT = "wfclip-model-1"
 
 def write_atomic(
@@ -39,7 +39,7 @@ def write_atomic(
     with open(temporary, "rb") as f: os.fsync(f.fileno())
     os.replace(temporary, path)
 
-# %% ../../nbs/nn/09_clip.ipynb #40a2591e
+# %% ../../nbs/nn/09_clip.ipynb #4147c4a5
 def write_json(
     path: str | os.PathLike,  # final place
     content: dict,  # JSON
@@ -47,7 +47,7 @@ def write_json(
     "Write JSON atomically."
     write_atomic(path, lambda p: p.write_text(json.dumps(content, indent=1) + "\n"))
 
-# %% ../../nbs/nn/09_clip.ipynb #71a8f331
+# %% ../../nbs/nn/09_clip.ipynb #cd5bdc8a
 def read_config(
     folder: str | os.PathLike,  # a model's or a run's folder
 ) -> dict:  # config.json
@@ -60,7 +60,7 @@ def read_config(
         raise ValueError(f"{path}: not the configuration of a model of the format {FORMAT}.")
     return config
 
-# %% ../../nbs/nn/09_clip.ipynb #c62d05e9
+# %% ../../nbs/nn/09_clip.ipynb #0a9089eb
 class Pretrained(nn.Module):
     "A module that is saved to a folder and read from one."
     config: WFClipConfig
@@ -91,14 +91,14 @@ class Pretrained(nn.Module):
             raise ValueError(f"{path}: no weights for this configuration ({str(e).splitlines()[0]}).") from None
         return model.eval()
 
-# %% ../../nbs/nn/09_clip.ipynb #7bfed625
+# %% ../../nbs/nn/09_clip.ipynb #28080d95
 class Encoded(NamedTuple):
     "What the model knows about a batch."
     p_cry: torch.Tensor  # crystal embeddings [B, D], unit length
     p_prof: torch.Tensor  # profile embeddings [B, D], unit length
     properties: dict  # predictions of the heads by name; empty without them
 
-# %% ../../nbs/nn/09_clip.ipynb #1aed0d18
+# %% ../../nbs/nn/09_clip.ipynb #b3fa0146
 class Towers(Pretrained):
     "The crystal tower and the profile tower, each with its linear head."
 
@@ -128,7 +128,7 @@ class Towers(Pretrained):
         "Embed work function profiles."
         return normalize(self.profile_head(self.profile(profiles)).float(), dim=1)
 
-# %% ../../nbs/nn/09_clip.ipynb #880d91fc
+# %% ../../nbs/nn/09_clip.ipynb #b826741a
 class WFClip(Towers):
     "CLIP for crystals and their work function profiles."
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['scale_geometry', 'LocalEncoder', 'AtomEncoder', 'CrystalEncoder']
 
-# %% ../../nbs/nn/05_crystal.ipynb #151738cb
+# %% ../../nbs/nn/05_crystal.ipynb #1e07a919
 import torch
 from torch import nn
 
@@ -17,7 +17,7 @@ from .expansion import GaussianExpansion, smooth_cutoff
 from .gates import GatedConv
 from .pooling import EquivariantPooling, PublishedPooling
 
-# %% ../../nbs/nn/05_crystal.ipynb #c596caec
+# %% ../../nbs/nn/05_crystal.ipynb #109c4a34
 def scale_geometry(
     extra: torch.Tensor,  # local geometry [N, 3 k k]: d_ij and d_jk in Å, cosine
     cutoff: float = 8.0,  # Å
@@ -26,7 +26,7 @@ def scale_geometry(
     triples = extra.view(len(extra), -1, 3)
     return torch.cat([1 - triples[..., :2] / cutoff, triples[..., 2:]], dim=-1).flatten(1)
 
-# %% ../../nbs/nn/05_crystal.ipynb #73754c7e
+# %% ../../nbs/nn/05_crystal.ipynb #d080a1d0
 class LocalEncoder(nn.Module):
     "Elements and gated convolutions: what an atom is and what surrounds it."
 
@@ -52,7 +52,7 @@ class LocalEncoder(nn.Module):
         for gate in self.gates: h = gate(h, batch.edge_index[:, kept], expanded[kept], faded)
         return h
 
-# %% ../../nbs/nn/05_crystal.ipynb #8183dabe
+# %% ../../nbs/nn/05_crystal.ipynb #54048c0f
 class AtomEncoder(LocalEncoder):
     "One vector per atom, which has heard of all others."
 
@@ -78,7 +78,7 @@ class AtomEncoder(LocalEncoder):
         for bias, block in zip(self.biases, self.blocks): h = block(h, bias(batch, expanded, origin, weight), batch.ptr)
         return self.norm(h)
 
-# %% ../../nbs/nn/05_crystal.ipynb #f47cf163
+# %% ../../nbs/nn/05_crystal.ipynb #1691e742
 class CrystalEncoder(AtomEncoder):
     "From a batch of crystals to their embeddings."
 

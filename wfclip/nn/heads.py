@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['target_statistics', 'Standardised', 'PropertyHeads', 'with_abs_step', 'term', 'heads_loss']
 
-# %% ../../nbs/nn/08_heads.ipynb #085e78fe
+# %% ../../nbs/nn/08_heads.ipynb #d6f29d35
 import torch
 from torch import nn
 from torch.nn.functional import smooth_l1_loss
 
 from ..config import WFClipConfig
 
-# %% ../../nbs/nn/08_heads.ipynb #6ee41199
+# %% ../../nbs/nn/08_heads.ipynb #2c34cd3f
 def target_statistics(
     target: torch.Tensor,  # training targets [n] or [n, M], NaN where unknown
 ) -> tuple[torch.Tensor, torch.Tensor]:  # mean [M], standard deviation [M]
@@ -23,7 +23,7 @@ def target_statistics(
     mean, std = mean.nan_to_num(0.), std.nan_to_num(1.)
     return mean, std.clamp(min=max(float(std.max()) / 10, 1e-6))
 
-# %% ../../nbs/nn/08_heads.ipynb #087a7f54
+# %% ../../nbs/nn/08_heads.ipynb #d296fcda
 class Standardised(nn.Module):
     "Targets of given sizes with the mean and the deviation of a training set."
     mean: torch.Tensor
@@ -49,7 +49,7 @@ class Standardised(nn.Module):
         scale = dict(zip(self.sizes, self.std.split(list(self.sizes.values()))))
         return scale | dict(step=scale["abs_step"])
 
-# %% ../../nbs/nn/08_heads.ipynb #a967d656
+# %% ../../nbs/nn/08_heads.ipynb #ce6f8f34
 class PropertyHeads(Standardised):
     "Predict properties from a crystal's embedding and its pooled vector."
 
@@ -70,12 +70,12 @@ class PropertyHeads(Standardised):
         out = {k: t if self.sizes[k] > 1 else t[:, 0] for k, t in zip(self.sizes, y)}
         return out if v is None else out | dict(step=self.step * v[:, 2] * self.scale()["step"])
 
-# %% ../../nbs/nn/08_heads.ipynb #0338db61
+# %% ../../nbs/nn/08_heads.ipynb #d2c76dc5
 def with_abs_step(target: dict) -> dict:
     "Targets with |step| added, which is all that an invariant embedding can learn of the step."
     return target | dict(abs_step=target["step"].abs())
 
-# %% ../../nbs/nn/08_heads.ipynb #914b6b71
+# %% ../../nbs/nn/08_heads.ipynb #4b9c4c9d
 def term(
     predicted: torch.Tensor,  # [B] or [B, M]
     target: torch.Tensor,  # same shape, NaN where unknown
@@ -87,7 +87,7 @@ def term(
     loss = smooth_l1_loss(error, torch.zeros_like(error), reduction="none")
     return loss.view(len(loss), -1).sum(1) / known.view(len(loss), -1).sum(1).clamp(min=1)
 
-# %% ../../nbs/nn/08_heads.ipynb #b0abb2d8
+# %% ../../nbs/nn/08_heads.ipynb #d278505b
 def heads_loss(
     predicted: dict[str, torch.Tensor],  # as of `PropertyHeads`
     target: dict[str, torch.Tensor],  # as of `training_targets`, NaN where unknown

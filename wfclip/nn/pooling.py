@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['pool_atoms', 'PublishedPooling', 'EdgeVectors', 'vector_invariants', 'EquivariantPooling']
 
-# %% ../../nbs/nn/04_pooling.ipynb #1182fa30
+# %% ../../nbs/nn/04_pooling.ipynb #ddd31a6a
 import torch
 from torch import nn
 
 from ..data.graph import Batch
 
-# %% ../../nbs/nn/04_pooling.ipynb #162439df
+# %% ../../nbs/nn/04_pooling.ipynb #ec022978
 def pool_atoms(
     x: torch.Tensor,  # one row per atom [N, ...]
     batch: Batch,  # crystals
@@ -21,7 +21,7 @@ def pool_atoms(
     total = x.new_zeros(len(batch), *x.shape[1:]).index_add(0, batch.batch, x)
     return total if how == "sum" else total / batch.ptr.diff().view(-1, *[1] * (x.dim() - 1))
 
-# %% ../../nbs/nn/04_pooling.ipynb #35bead0d
+# %% ../../nbs/nn/04_pooling.ipynb #4f0da37b
 class PublishedPooling(nn.Module):
     "The published pooling: linear layers on 0e and on 0e + 1o, then the sum over atoms. Its 1o inputs are dead."
 
@@ -45,7 +45,7 @@ class PublishedPooling(nn.Module):
         a, b = self.project(h).split([self.n, 4 * self.n], dim=1)
         return pool_atoms(torch.cat([self.scalar(a), self.mixed(b)], 1), batch, self.pooling), None
 
-# %% ../../nbs/nn/04_pooling.ipynb #c33e9f3f
+# %% ../../nbs/nn/04_pooling.ipynb #a6b0cd51
 class EdgeVectors(nn.Module):
     "One 1o vector per atom and channel, built from the directions of its edges."
 
@@ -71,7 +71,7 @@ class EdgeVectors(nn.Module):
         total = add(w[:, :, None] * y[:, None, :]) + self.receiver(h)[:, :, None] * add(y)[:, None, :]
         return total / (1 + add(weight)).sqrt()[:, None, None]
 
-# %% ../../nbs/nn/04_pooling.ipynb #07ad2e9c
+# %% ../../nbs/nn/04_pooling.ipynb #546497cd
 def vector_invariants(
     u: torch.Tensor,  # vectors [N, C, 3]
     v: torch.Tensor,  # vectors [N, C, 3]
@@ -80,7 +80,7 @@ def vector_invariants(
     length = (u.square().sum(-1) + 1).sqrt()
     return torch.cat([length - 1, (u * v).sum(-1) / length], 1)
 
-# %% ../../nbs/nn/04_pooling.ipynb #3e0a8ef9
+# %% ../../nbs/nn/04_pooling.ipynb #08e7d623
 class EquivariantPooling(nn.Module):
     "Pool scalars and edge-built vectors into an invariant embedding and one polar vector per crystal."
 
