@@ -7,7 +7,7 @@ __all__ = ['TARGETS', 'TITLES', 'ranks', 'retrieval_metrics', 'Embedded', 'embed
            'composition_features', 'baselines', 'error_metrics', 'true_values', 'model_predictions',
            'signed_step_errors', 'evaluate', 'evaluation_table', 'Bank', 'build_bank', 'write_bank', 'read_bank']
 
-# %% ../nbs/11_evaluate.ipynb #f2fcd09b
+# %% ../nbs/11_evaluate.ipynb #bc8499f3
 import json
 import os
 from collections.abc import Sequence
@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from .data.dataset import PARTS, Split, WorkFunctionDataset
-from .nn.clip import WFClip, write_atomic
+from .nn.clip import WFClip, write_tensors
 from .nn.elements import element_descriptors
 
 # %% ../nbs/11_evaluate.ipynb #52cb41d9
@@ -265,16 +264,15 @@ def build_bank(
                 data.profiles(c.profile_length, c.profile_spacing)[split.train], faces,
                 fit_probe(train.z, y[split.train], val.z, y[split.val]))
 
-# %% ../nbs/11_evaluate.ipynb #7e27ade4
+# %% ../nbs/11_evaluate.ipynb #8ae3137c
 def write_bank(
     bank: Bank,
     path: str | os.PathLike,  # *.safetensors
 ) -> None:
     "Write a bank, atomically."
-    tensors = {k: getattr(bank, k).contiguous() for k in ("p_cry", "p_prof", "phi", "faces")}
-    tensors |= dict(probe_weight=bank.probe.weight.contiguous(), probe_bias=bank.probe.bias)
-    header = dict(format="wfclip-bank-1", ids=bank.ids, formulas=bank.formulas, strength=bank.probe.strength)
-    write_atomic(path, lambda p: save_file(tensors, p, {"wfclip": json.dumps(header)}))
+    tensors = {k: getattr(bank, k) for k in ("p_cry", "p_prof", "phi", "faces")}
+    write_tensors(path, tensors | dict(probe_weight=bank.probe.weight, probe_bias=bank.probe.bias),
+                  format="wfclip-bank-1", ids=bank.ids, formulas=bank.formulas, strength=bank.probe.strength)
 
 # %% ../nbs/11_evaluate.ipynb #2334cc39
 def read_bank(

@@ -7,7 +7,7 @@ __all__ = ['SHOWN', 'TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_grou
            'run_epoch', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_run', 'read_run', 'StopRequest',
            'run_epochs', 'read_metrics', 'train']
 
-# %% ../nbs/10_train.ipynb #e59c539a
+# %% ../nbs/10_train.ipynb #50ff6bde
 import json
 import math
 import os
@@ -22,14 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
 from .config import WFClipConfig
 from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch
 from .evaluate import build_bank, retrieval_metrics, write_bank
-from .nn.clip import FORMAT, WFClip, read_config, write_atomic, write_json
+from .nn.clip import FORMAT, WFClip, read_config, write_atomic, write_json, write_tensors
 from .plot import plot_curves, save_figure
 
 # %% ../nbs/10_train.ipynb #0c15da10
@@ -197,7 +196,7 @@ def validate(
         record["val_mae"] = float((out.properties["work_function"] - target["work_function"]).abs().mean())
     return record
 
-# %% ../nbs/10_train.ipynb #c8286698
+# %% ../nbs/10_train.ipynb #9f1e6c68
 def save_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -206,10 +205,9 @@ def save_checkpoint(
     optimizer = trainer.optimizer.state_dict()["state"]
     moments = {f"optimizer.{i}.{k}": t for i, s in optimizer.items() for k, t in s.items()}
     state = {f"model.{k}": t for k, t in trainer.model.state_dict().items()} | moments
-    header = dict(wfclip=json.dumps(dict(epoch=trainer.epoch, best=trainer.best)))
     (out / "last").mkdir(exist_ok=True)
-    write_atomic(out / "model.safetensors", lambda p: save_file(trainer.best_state, p))
-    write_atomic(out / "last/state.safetensors", lambda p: save_file(state, p, header))
+    write_tensors(out / "model.safetensors", trainer.best_state)
+    write_tensors(out / "last/state.safetensors", state, epoch=trainer.epoch, best=trainer.best)
 
 # %% ../nbs/10_train.ipynb #bbc6684d
 def load_checkpoint(
