@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT', 'write_atomic', 'write_json', 'write_tensors', 'read_config', 'Pretrained', 'Encoded', 'Towers', 'WFClip']
 
-# %% ../../nbs/nn/09_clip.ipynb #394daa82
+# %% ../../nbs/nn/09_clip.ipynb #ab73d34a
 import json
 import os
 from importlib.resources import files
@@ -22,7 +22,7 @@ from ..config import WFClipConfig
 from ..data.graph import Batch
 from .crystal import CrystalEncoder
 from .heads import PropertyHeads, heads_loss
-from .loss import Temperature, contrastive_loss
+from .loss import Temperature, contrastive_loss, gather_rows
 from .resnet1d import ResNet1D
 
 # %% ../../nbs/nn/09_clip.ipynb #d11d762f
@@ -138,7 +138,7 @@ class Towers(Pretrained):
         "Embed work function profiles."
         return normalize(self.profile_head(self.profile(profiles)).float(), dim=1)
 
-# %% ../../nbs/nn/09_clip.ipynb #b826741a
+# %% ../../nbs/nn/09_clip.ipynb #d2c95536
 class WFClip(Towers):
     "CLIP for crystals and their work function profiles."
 
@@ -165,6 +165,6 @@ class WFClip(Towers):
         target: dict[str, torch.Tensor],  # targets of the heads, as of `training_targets`
     ) -> tuple[torch.Tensor, torch.Tensor]:  # contrastive loss, heads' loss (0 without heads), scalars
         "The two parts of the objective; the total is contrastive + joint_weight · heads."
-        contrast = contrastive_loss(encoded.p_cry, encoded.p_prof, self.temperature())
+        contrast = contrastive_loss(gather_rows(encoded.p_cry), gather_rows(encoded.p_prof), self.temperature())
         if self.heads is None: return contrast, contrast.new_zeros(())
         return contrast, heads_loss(encoded.properties, target, self.heads.scale())
