@@ -78,7 +78,7 @@ class AtomEncoder(LocalEncoder):
         for bias, block in zip(self.biases, self.blocks): h = block(h, bias(batch, expanded, origin, weight), batch.ptr)
         return self.norm(h)
 
-# %% ../../nbs/nn/05_crystal.ipynb #1691e742
+# %% ../../nbs/nn/05_crystal.ipynb #89637937
 class CrystalEncoder(AtomEncoder):
     "From a batch of crystals to their embeddings."
 
@@ -94,7 +94,7 @@ class CrystalEncoder(AtomEncoder):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:  # z [B, D]; polar vector [B, 3], None without `vectors`
         "Embedding and pooled vector."
         edges = self.expand(batch.edge_dist), smooth_cutoff(batch.edge_dist, self.config.cutoff)
-        h = self.atoms(batch, *edges)
-        with torch.autocast(h.device.type, enabled=False): return self.pool(h.to(edges[0].dtype), batch, *edges)
+        with torch.autocast(batch.edge_dist.device.type, enabled=False):
+            return self.pool(self.atoms(batch, *edges), batch, *edges)
 
     def forward(self, batch: Batch) -> torch.Tensor: return self.features(batch)[0]
