@@ -37,8 +37,8 @@ def fresh(line: str, cwd, **options) -> tuple[int, str, list[str]]:
 
 
 @pytest.mark.parametrize("line, reason", {
-    "predict WSSe.cif --run elsewhere": "elsewhere: no config.json there",
-    "predict WSSe.cif --run run --device gpu": "no device gpu",
+    "predict WSSe.cif --model elsewhere": "elsewhere: no config.json there",
+    "predict WSSe.cif --model run --device gpu": "no device gpu",
     "train --resume --out nothing": "nothing: no config.json there",
     "train --data small.safetensors --batch-size 1": "at least 2 pairs",
     "fly": "invalid choice: 'fly'",
@@ -50,7 +50,7 @@ def test_a_mistake_is_answered_by_one_sentence(folder, line, reason):
 
 
 def test_a_good_file_among_bad_ones(folder):
-    code, out, said = fresh("predict nothing.cif WSSe.cif bulk.cif graphene.cif --run run --json", folder)
+    code, out, said = fresh("predict nothing.cif WSSe.cif bulk.cif graphene.cif --model run --json", folder)
     assert code == 1 and len(said) == 3 and "2 of 4" in said[2]
     results = json.loads(out)
     assert [r["source"] for r in results] == ["nothing.cif", "WSSe.cif", "bulk.cif", "graphene.cif"]
@@ -61,7 +61,7 @@ def test_a_good_file_among_bad_ones(folder):
 def test_a_reader_that_leaves(folder):
     read, write = os.pipe()
     os.close(read)
-    assert fresh("predict WSSe.extxyz --run run", folder, stdout=write) == (141, None, [])
+    assert fresh("predict WSSe.extxyz --model run", folder, stdout=write) == (141, None, [])
     os.close(write)
 
 
@@ -78,10 +78,10 @@ def here(folder, monkeypatch):
 
 @pytest.mark.parametrize("line, reason", {
     "predict": "FILE",
-    "predict WSSe.cif": "--run RUN",
-    "predict WSSe.cif --run WSSe.cif": "no config.json",
-    "predict WSSe.cif --run run --method oracle": "invalid choice: 'oracle'",
-    "predict . --run run/last": "no config.json",
+    "predict WSSe.cif --model run --coverage 90": "between 0 and 1",
+    "predict WSSe.cif --model WSSe.cif": "no config.json",
+    "predict WSSe.cif --model run --method oracle": "invalid choice: 'oracle'",
+    "predict . --model run/last": "no config.json",
     "evaluate nowhere": "nowhere: no config.json",
     "evaluate run --data dft3d": "no such dataset file",
     "evaluate run --data run/model.safetensors": "not a dataset",
@@ -105,7 +105,7 @@ def test_more_mistakes(here, capsys, line, reason):
 
 
 def test_bad_files(here, capsys):
-    assert main("predict nothing.cif broken.cif bulk.cif --run run".split()) == 2
+    assert main("predict nothing.cif broken.cif bulk.cif --model run".split()) == 2
     out, said = capsys.readouterr()
     assert out == ""
     for name, reason, text in zip(("nothing", "broken", "bulk"), ("no such file", "no structure", "no vacuum"),
@@ -117,15 +117,15 @@ def test_bad_files(here, capsys):
 def test_an_unfinished_run(here, capsys, tmp_path):
     shutil.copytree("run", tmp_path / "run")
     (tmp_path / "run/bank.safetensors").unlink()
-    assert main(["predict", "WSSe.cif", "--run", str(tmp_path / "run")]) == 2
+    assert main(["predict", "WSSe.cif", "--model", str(tmp_path / "run")]) == 2
     assert "did the run finish" in capsys.readouterr().err
     assert main(["train", "--resume", "--out", str(tmp_path / "run")]) == 0
-    assert main(["predict", "WSSe.cif", "--run", str(tmp_path / "run")]) == 0
+    assert main(["predict", "WSSe.cif", "--model", str(tmp_path / "run")]) == 0
 
 
 def test_files_folders_and_formats_agree(here, capsys):
     def results(*names):
-        assert main(["predict", *names, "--run", "run", "--json"]) == 0
+        assert main(["predict", *names, "--model", "run", "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         return [(r["id"], round(r["phi_top"], 3), round(r["phi_bottom"], 3)) for r in found]
     (here / "good").mkdir()

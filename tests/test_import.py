@@ -26,11 +26,13 @@ PUBLIC = {
     ".train": "train",
     ".evaluate": "evaluate retrieval_metrics",
     ".predict": "Prediction predict",
+    ".search": "search",
+    ".plot": "plot_profile plot_parity plot_ranks plot_map plot_band_alignment",
 }
 METHODS = {
     "data.profile.Profile": "resample flip plot",
     "data.dataset.WorkFunctionDataset": "split",
-    "nn.clip.WFClip": "encode_crystal encode_profile save_pretrained from_pretrained",
+    "nn.clip.WFClip": "encode_crystal encode_profile save_pretrained from_pretrained predict",
 }
 
 
@@ -54,5 +56,5 @@ def test_public_methods(path):
 
 def test_submodules_are_not_shadowed():
     import wfclip
-    for name in ("train", "evaluate", "predict"): assert getattr(wfclip, name) is import_module(f"wfclip.{name}")
+    for name in ("train", "evaluate", "predict", "search"): assert getattr(wfclip, name) is import_module(f"wfclip.{name}")
     with pytest.raises(AttributeError, match="no_such_name"): wfclip.no_such_name  # noqa: B018

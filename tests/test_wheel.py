@@ -29,3 +29,10 @@ def test_wheel_works_alone(wheel, tmp_path):
     code = "import wfclip; print(wfclip.__file__); print(len(wfclip.load_dataset('dft2d')))"
     where, size = python("-c", code, cwd=tmp_path, PYTHONPATH=str(site)).split()
     assert Path(where).is_relative_to(site) and int(size) > 100
+    code = "from wfclip import WFClip; print(WFClip.from_pretrained().predict('MoS2.cif').work_function)"
+    (tmp_path / "MoS2.cif").write_text((ROOT / "examples/MoS2.cif").read_text())
+    assert 4.5 < float(python("-c", code, cwd=tmp_path, PYTHONPATH=str(site))) < 5.5
+
+
+def test_wheel_is_small(wheel):
+    assert wheel.stat().st_size < 60e6

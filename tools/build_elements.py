@@ -21,8 +21,31 @@ HEAD = f"""\
 # electronegativity: Pauling scale. atomic_radius, Å: Slater, J. Chem. Phys. 41, 3199 (1964).
 # covalent_radius, Å: Cordero et al., Dalton Trans. 2832 (2008), Z up to 96. mendeleev_number: Pettifor,
 # Solid State Commun. 51, 31 (1984). ionization_energy (first) and electron_affinity, eV: as collected by pymatgen;
-# negative affinities are estimates. Empty: not known.
+# negative affinities are estimates. level_s to level_d, eV: highest occupied atomic level of that kind, core levels
+# included, in the local density approximation (Kotochigova et al., Phys. Rev. A 55, 191 (1997), Z up to 92).
+# electrons_s to electrons_f: valence electrons of the free atom. Empty: not known.
 """
+
+
+HARTREE = 27.211386  # eV
+
+
+def levels(e: Element) -> dict:
+    "The highest occupied atomic level of each kind, eV"
+    orbitals = e._data.get("Atomic orbitals") or {}
+    occupied = {l: [v for name, v in orbitals.items() if name[-1] == l] for l in "spd"}
+    return {f"level_{l}": round(max(v) * HARTREE, 3) if v else None for l, v in occupied.items()}
+
+
+def valence_electrons(e: Element) -> dict:
+    "Electrons outside of closed inner shells: the last s and p shell, an open or adjacent d shell, an open f shell"
+    if e.Z > 103: return {f"electrons_{l}": None for l in "spdf"}       # pymatgen knows no configuration
+    count, shells = dict.fromkeys("spdf", 0), e.full_electronic_structure
+    last = max(n for n, l, _ in shells if l == "s")
+    for n, l, electrons in shells:
+        if n == last or l == "d" and n == last - 1 and e.group <= 12 or l == "f" and n == last - 2 and e.block == "f":
+            count[l] += electrons
+    return {f"electrons_{l}": k for l, k in count.items()}
 
 
 def row(z: int) -> dict:
@@ -36,7 +59,7 @@ def row(z: int) -> dict:
         covalent_radius=float(covalent_radii[z]) if z <= 96 else None,  # ASE writes 2.0 where Cordero has none
         ionization_energy=e.ionization_energy if z <= 103 else None,    # beyond: guesses, some of them 50 eV
         electron_affinity=e._data.get("Electron affinity"),
-        mendeleev_number=e.mendeleev_no and int(e.mendeleev_no))
+        mendeleev_number=e.mendeleev_no and int(e.mendeleev_no), **levels(e), **valence_electrons(e))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Keep an evaluated run in the documentation: python tools/collect_results.py RUN COMMIT "COMMAND"
 
-Joins the run's configuration, environment, learning curves and evaluation into nbs/results/PRESET-SPLIT.json, which the
-notebook of measured results shows. COMMIT is the commit the run was made with.
+Joins the run's configuration, environment, learning curves and evaluation into nbs/results/PRESET-SPLIT-SEED.json (with
+the share of the training part behind it if that is not the whole), which the notebook of measured results shows. Of
+runs with other seeds than 42 or on a part of the data only the errors are kept. COMMIT is the one the run was made with.
 """
 import json
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent.parent / "nbs/results"
 KEPT = ("epoch", "train_loss", "val_loss", "val_contrast", "val_heads", "recall_at_1", "val_mae", "logit_scale")
+BULKY = ("ids", "true", "predicted", "ranks", "typicality")
 
 
 def rounded(x):
@@ -21,13 +23,17 @@ def rounded(x):
 def main(run: str, commit: str, command: str) -> None:
     read = lambda name: json.loads((Path(run) / name).read_text())
     records = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
-    config = read("config.json")
+    seconds, config = sum(r["seconds"] for r in records), read("config.json")
     config["data"].pop("path")
     preset = "wfclip" if config["model"]["joint"] else "paper"
-    out = RESULTS / f"{preset}-{config['training']['split']}.json"
+    training, evaluation = config["training"], rounded(read("evaluation.json"))
+    part = f"-{training['fraction']}" if training.get("fraction", 1) < 1 else ""
+    out = RESULTS / f"{preset}-{training['split']}-{training['seed']}{part}.json"
+    if part or training["seed"] != 42:
+        evaluation, records = {k: v for k, v in evaluation.items() if k not in BULKY}, records[-1:]
     out.parent.mkdir(exist_ok=True)
-    content = dict(preset=preset, commit=commit, command=command, seconds=sum(r["seconds"] for r in records),
-                   environment=read("environment.json"), config=config, evaluation=rounded(read("evaluation.json")),
+    content = dict(preset=preset, commit=commit, command=command, seconds=seconds,
+                   environment=read("environment.json"), config=config, evaluation=evaluation,
                    records=[rounded({k: r[k] for k in KEPT if k in r}) for r in records])
     out.write_text(json.dumps(content) + "\n")
     print(out)

@@ -14,7 +14,8 @@ __all__ = ["WFClip", "WFClipConfig", "load_dataset", "read_layer", "read_profile
 
 _MODULE = dict(WFClip="nn.clip", WFClipConfig="config", load_dataset="data.dataset", read_layer="data.structure",
                read_profile="data.profile")
-_SUBMODULES = ("cli", "config", "data", "evaluate", "nn", "plot", "predict", "train")
+_SUBMODULES = ("bank", "blend", "calibrate", "cli", "config", "data", "evaluate", "nn", "plot", "predict", "search",
+               "train")
 
 
 def __getattr__(name: str):

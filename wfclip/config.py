@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['PRESETS', 'WFClipConfig']
 
-# %% ../nbs/00_config.ipynb #5c0a7842
+# %% ../nbs/00_config.ipynb #92e56a55
 import dataclasses
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# %% ../nbs/00_config.ipynb #87aafaa2
+# %% ../nbs/00_config.ipynb #1de30209
 @dataclass(frozen=True)
 class _Sizes:
     dim: int = 384                    # embedding dimension D
-    atom_dim: int = 64                # width of an atom's vector in the gated convolutions
+    atom_dim: int = 128               # width of an atom's vector in the gated convolutions
     cutoff: float = 8.0               # neighbours are atoms within this distance, Å
     n_gaussians: int = 12             # filters of the Gaussian expansion
     n_gates: int = 2                  # gated convolutions
@@ -22,12 +22,13 @@ class _Sizes:
     n_blocks: int = 2                 # Transformer blocks
     heads: int = 4                    # attention heads in each block
     k_neighbors: int = 11             # neighbours in the local geometry, 3 k² numbers an atom
+    moments: int = 24                 # channels of the smooth local geometry
     channels: int = 32                # vector channels of the equivariant pooling
     profile_length: int = 256         # samples L of a profile
     profile_spacing: float = 0.1      # distance of two samples, Å
     n_dos: int = 260                  # bins of the density of states that the heads predict
 
-# %% ../nbs/00_config.ipynb #4e4cbb57
+# %% ../nbs/00_config.ipynb #39642e80
 @dataclass(frozen=True)
 class _Switches:
     descriptors: bool = True          # physical element descriptors beside the free embedding
@@ -36,18 +37,20 @@ class _Switches:
     periodic_attention: bool = True   # attention over all images, not the nearest one
     vectors: bool = True              # 1o channel built from real edge vectors
     pooling: str = "mean"             # "mean" or "sum" over atoms
-    scaled_geometry: bool = True      # distances of the local geometry enter as 1 - d/cutoff
+    smooth_geometry: bool = True      # local geometry as smooth moments, not as a sorted list of 363 numbers
     flip: bool = True                 # profiles are flipped at random in training
+    contrast: bool = True             # contrastive loss; False: property heads only, for further members of an ensemble
     joint: bool = True                # property heads beside the contrastive loss
-    joint_weight: float = 1.0         # weight of the heads' loss against the contrastive one
+    joint_weight: float = 5.0         # weight of the heads' loss against the contrastive one
 
-# %% ../nbs/00_config.ipynb #94f8a083
+# %% ../nbs/00_config.ipynb #e1bf9884
 @dataclass(frozen=True)
 class WFClipConfig(_Switches, _Sizes):
     "All choices that define a model; the defaults are ours, `WFClipConfig.paper()` is the published method."
 
     def __post_init__(self):
         if self.pooling not in ("mean", "sum"): raise ValueError(f"pooling is 'mean' or 'sum', not {self.pooling!r}.")
+        if not (self.contrast or self.joint): raise ValueError("contrast or joint must be True: there is nothing to learn else.")
         if self.dim % self.heads: raise ValueError(f"dim ({self.dim}) must be a multiple of heads ({self.heads}).")
         if self.profile_length < 64: raise ValueError(f"profile_length must be at least 64, not {self.profile_length}.")
 
@@ -68,8 +71,8 @@ class WFClipConfig(_Switches, _Sizes):
         "All fields as plain numbers, strings and booleans, for config.json."
         return asdict(self)
 
-# %% ../nbs/00_config.ipynb #dcf91c97
+# %% ../nbs/00_config.ipynb #a615cb23
 _PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False,
                               smooth_cutoff=False, periodic_attention=False, vectors=False, pooling="sum",
-                              scaled_geometry=False, flip=False, joint=False, gate_bias=0.)
+                              smooth_geometry=False, flip=False, joint=False, gate_bias=0., atom_dim=64)
 PRESETS = {"wfclip": WFClipConfig, "paper": WFClipConfig.paper}

@@ -7,7 +7,7 @@ __all__ = ['SHOWN', 'TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_grou
            'run_epoch', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_run', 'read_run', 'StopRequest',
            'run_epochs', 'read_metrics', 'train']
 
-# %% ../nbs/10_train.ipynb #50ff6bde
+# %% ../nbs/10_train.ipynb #db8e0d96
 import json
 import math
 import os
@@ -15,7 +15,7 @@ import platform
 import signal
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,14 +24,15 @@ import torch
 from safetensors import safe_open
 from tqdm.auto import tqdm
 
+from .bank import build_bank, write_bank
 from .config import WFClipConfig
 from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch
-from .evaluate import build_bank, retrieval_metrics, write_bank
+from .evaluate import retrieval_metrics
 from .nn.clip import FORMAT, WFClip, read_config, write_atomic, write_json, write_tensors
 from .plot import plot_curves, save_figure
 
-# %% ../nbs/10_train.ipynb #0c15da10
+# %% ../nbs/10_train.ipynb #4b2475e9
 @dataclass(frozen=True)
 class TrainConfig:
     "How a model is trained; stored with the run."
@@ -40,18 +41,26 @@ class TrainConfig:
     lr: float = 1e-4  # AdamW's learning rate before annealing
     weight_decay: float = 0.01  # on matrices only
     split: str = "random"  # "random", "formula" or "prototype"
+    fraction: float = 1.0  # of the training part that is used, for learning curves; validation and test stay whole
     seed: int = 42  # of the split, the weights, the order and the flips
+    member: int = 0  # of an ensemble: the same split, other weights, order and flips
     precision: str = "auto"  # "float32", "bfloat16", or "auto": bfloat16 where the hardware has it
 
     def __post_init__(self):
         if self.epochs < 1: raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
         if self.batch_size < 2: raise ValueError(f"A batch needs at least 2 pairs, not {self.batch_size}: "
                                                  "one pair has nothing to contrast.")
+        if not 0 < self.fraction <= 1: raise ValueError(f"fraction lies above 0 and up to 1, not at {self.fraction}.")
         if not self.lr > 0: raise ValueError(f"The learning rate must be positive, not {self.lr}.")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision is auto, float32 or bfloat16, not {self.precision!r}.")
 
-# %% ../nbs/10_train.ipynb #6c6338ae
+    @property
+    def draw(self) -> int:
+        "The seed of weights, order and flips. (Torch's generators look at its lowest 32 bits only.)"
+        return (self.seed + 1_000_000 * self.member) % 2**32
+
+# %% ../nbs/10_train.ipynb #872725f2
 def epoch_batches(
     n: int,  # training materials
     batch_size: int,  # wanted batch size
@@ -64,7 +73,7 @@ def epoch_batches(
     parts = max(1, min(round(n / batch_size), n // 2))
     return list(zip(order.tensor_split(parts), flips.tensor_split(parts)))
 
-# %% ../nbs/10_train.ipynb #34887117
+# %% ../nbs/10_train.ipynb #b161edf4
 def cosine_lr(
     step: int,  # steps done
     total: int,  # steps of the whole run
@@ -73,7 +82,7 @@ def cosine_lr(
     "Cosine annealing to zero (Loshchilov and Hutter, 2017)."
     return lr * (1 + math.cos(math.pi * step / total)) / 2
 
-# %% ../nbs/10_train.ipynb #5d571b19
+# %% ../nbs/10_train.ipynb #8e173464
 def parameter_groups(
     model: torch.nn.Module,  # with named parameters
     weight_decay: float,  # of matrices
@@ -84,7 +93,7 @@ def parameter_groups(
         (decay if p.dim() > 1 or name.startswith("crystal.pool.") and name.endswith("weight") else rest).append(p)
     return [dict(params=decay, weight_decay=weight_decay), dict(params=rest, weight_decay=0.)]
 
-# %% ../nbs/10_train.ipynb #b147da24
+# %% ../nbs/10_train.ipynb #ec219f0f
 class Feed:
     "The graphs, profiles and targets of a dataset, resident on the device; `take` gathers a batch."
 
@@ -108,7 +117,7 @@ class Feed:
         if flip is not None: profiles = torch.where(flip.to(profiles.device)[:, None], profiles.flip(1), profiles)
         return self.store.gather(index), profiles, target
 
-# %% ../nbs/10_train.ipynb #a1bbe6b8
+# %% ../nbs/10_train.ipynb #a345290d
 def autocast(
     precision: str,  # "auto", "float32" or "bfloat16"
     device: torch.device,
@@ -119,7 +128,7 @@ def autocast(
             device.type == "cpu" and (native("_is_avx512_bf16_supported") or native("_is_amx_tile_supported")))
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16" or precision == "auto" and fast)
 
-# %% ../nbs/10_train.ipynb #78b07c36
+# %% ../nbs/10_train.ipynb #d25bb635
 class Trainer:
     "A model on its way: weights, optimizer, the epoch reached and the best model so far."
 
@@ -130,7 +139,7 @@ class Trainer:
         split: Split,  # which of them for what
         device: torch.device,
     ):
-        torch.manual_seed(training.seed)
+        torch.manual_seed(training.draw)
         self.training, self.split, self.device = training, split, device
         self.model, self.feed = WFClip(config).to(device), Feed(data, config, device)
         if self.model.heads: self.model.heads.fit_statistics(self.feed.take(split.train)[2])
@@ -141,7 +150,7 @@ class Trainer:
         "A copy of the model's weights and buffers."
         return {k: t.detach().cpu().clone() for k, t in self.model.state_dict().items()}
 
-# %% ../nbs/10_train.ipynb #7c113066
+# %% ../nbs/10_train.ipynb #9d62a42b
 def train_step(
     trainer: Trainer,
     index: np.ndarray,  # materials of the batch [B]
@@ -160,13 +169,13 @@ def train_step(
     trainer.optimizer.step()
     return loss.detach()
 
-# %% ../nbs/10_train.ipynb #1db04652
+# %% ../nbs/10_train.ipynb #e76a273d
 def run_epoch(
     trainer: Trainer,
 ) -> dict:  # the record for metrics.jsonl
     "Train one epoch and validate; the trainer keeps the best model."
     start, t, train = time.perf_counter(), trainer.training, trainer.split.train
-    batches = epoch_batches(len(train), t.batch_size, t.seed, trainer.epoch)
+    batches = epoch_batches(len(train), t.batch_size, t.draw, trainer.epoch)
     trainer.model.train()
     done, total = trainer.epoch * len(batches), t.epochs * len(batches)
     losses = [train_step(trainer, train[i], flip, cosine_lr(done + k, total, t.lr)) for k, (i, flip) in enumerate(batches)]
@@ -176,7 +185,7 @@ def run_epoch(
     if record["val_loss"] < trainer.best: trainer.best, trainer.best_state = record["val_loss"], trainer.weights()
     return record
 
-# %% ../nbs/10_train.ipynb #e34fd91f
+# %% ../nbs/10_train.ipynb #84c545eb
 @torch.no_grad()
 def validate(
     model: WFClip,
@@ -188,15 +197,16 @@ def validate(
     batch, profiles, target = feed.take(index)
     out = model(batch, profiles)
     contrast, heads = (float(x) for x in model.loss(out, target))
-    recall = retrieval_metrics((out.p_prof @ out.p_cry.T).cpu().numpy())
     record = dict(val_loss=contrast + model.config.joint_weight * heads, val_contrast=contrast, val_heads=heads,
-                  recall_at_1=(recall["crystal_to_profile"]["R@1"] + recall["profile_to_crystal"]["R@1"]) / 2,
                   logit_scale=model.temperature().item())
+    if out.p_prof is not None:
+        recall = retrieval_metrics((out.p_prof @ out.p_cry.T).cpu().numpy())
+        record["recall_at_1"] = (recall["crystal_to_profile"]["R@1"] + recall["profile_to_crystal"]["R@1"]) / 2
     if out.properties:
         record["val_mae"] = float((out.properties["work_function"] - target["work_function"]).abs().mean())
     return record
 
-# %% ../nbs/10_train.ipynb #9f1e6c68
+# %% ../nbs/10_train.ipynb #0507a00b
 def save_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -209,7 +219,7 @@ def save_checkpoint(
     write_tensors(out / "model.safetensors", trainer.best_state)
     write_tensors(out / "last/state.safetensors", state, epoch=trainer.epoch, best=trainer.best)
 
-# %% ../nbs/10_train.ipynb #bbc6684d
+# %% ../nbs/10_train.ipynb #bc07eb34
 def load_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -227,7 +237,7 @@ def load_checkpoint(
     trainer.epoch, trainer.best = header["epoch"], header["best"]
     with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
 
-# %% ../nbs/10_train.ipynb #4c97ff2a
+# %% ../nbs/10_train.ipynb #34ad5035
 def start_run(
     config: WFClipConfig,
     training: TrainConfig,
@@ -238,6 +248,8 @@ def start_run(
     if (out / "config.json").exists():
         raise ValueError(f"{out} holds a run already: continue it with --resume, or choose another folder with --out.")
     split = data.split(training.split, training.seed)
+    order = np.random.default_rng(training.seed).permutation(split.train)
+    split = replace(split, train=np.sort(order[:round(training.fraction * len(order))]))
     if min(len(split.train), len(split.val), len(split.test)) < 2:
         raise ValueError(f"{data.path}: {len(data)} materials are too few for a {training.split} split into training, "
                          "validation and test; give more data.")
@@ -250,7 +262,7 @@ def start_run(
                                          data=dict(path=str(data.path.resolve()), materials=len(data), **data.about)))
     return split
 
-# %% ../nbs/10_train.ipynb #ef41aad5
+# %% ../nbs/10_train.ipynb #62daaf4b
 def read_run(
     out: Path,  # run folder
     data: WorkFunctionDataset,  # the dataset it was trained on
@@ -262,7 +274,7 @@ def read_run(
     split = Split.from_dict(json.loads((out / "split.json").read_text()), data.ids)
     return WFClipConfig.from_dict(config["model"]), TrainConfig(**config["training"]), split
 
-# %% ../nbs/10_train.ipynb #b6bdb244
+# %% ../nbs/10_train.ipynb #d5492a0a
 class StopRequest:
     "Within this context the first Ctrl-C or SIGTERM is only noted; a second Ctrl-C interrupts at once."
 
@@ -279,7 +291,7 @@ class StopRequest:
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
 
-# %% ../nbs/10_train.ipynb #de05347a
+# %% ../nbs/10_train.ipynb #78b0bbc2
 SHOWN = "train_loss", "val_loss", "recall_at_1"  # in the progress bar
 
 def run_epochs(
@@ -296,7 +308,7 @@ def run_epochs(
         while trainer.epoch < epochs and not stop.asked:
             records.append(run_epoch(trainer))
             with open(out / "metrics.jsonl", "a") as f: f.write(json.dumps(records[-1]) + "\n")
-            bar.set_postfix({k: f"{records[-1][k]:.3f}" for k in SHOWN}, refresh=False)
+            bar.set_postfix({k: f"{records[-1][k]:.3f}" for k in SHOWN if k in records[-1]}, refresh=False)
             bar.update()
             if stop.asked or trainer.epoch == epochs or time.monotonic() - saved > checkpoint_seconds:
                 save_checkpoint(trainer, out)
@@ -304,7 +316,7 @@ def run_epochs(
                 saved = time.monotonic()
     if trainer.epoch < epochs: raise KeyboardInterrupt
 
-# %% ../nbs/10_train.ipynb #9a8a730b
+# %% ../nbs/10_train.ipynb #3c8cd646
 def read_metrics(
     out: Path,  # run folder
 ) -> list[dict]:  # one record per epoch
@@ -313,7 +325,7 @@ def read_metrics(
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
-# %% ../nbs/10_train.ipynb #ff8ec431
+# %% ../nbs/10_train.ipynb #a11ca516
 def train(
     config: WFClipConfig,  # model; WFClipConfig() is ours, WFClipConfig.paper() the published one
     data: WorkFunctionDataset,  # as of `load_dataset`

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EDGE', 'MAX_SLOPE', 'ProfileError', 'Plateau', 'plateaus', 'open_cell', 'Profile', 'read_profile']
 
-# %% ../../nbs/data/01_profile.ipynb #156a20fc
+# %% ../../nbs/data/01_profile.ipynb #4ef441c0
 import os
 import re
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-# %% ../../nbs/data/01_profile.ipynb #95b45859
+# %% ../../nbs/data/01_profile.ipynb #d33f5ce6
 class ProfileError(ValueError):
     "What is no work function profile or cannot be read: one sentence, what is wrong and what to do."
 
-# %% ../../nbs/data/01_profile.ipynb #e8224fcf
+# %% ../../nbs/data/01_profile.ipynb #5804d3a6
 @dataclass(frozen=True)
 class Plateau:
     "Average of the potential over a window in the vacuum."
@@ -30,12 +30,12 @@ class Plateau:
     slope: float  # of a straight line through the window, eV/Å
     window: tuple[float, float]  # lowest and highest height, Å
 
-# %% ../../nbs/data/01_profile.ipynb #6ed43e09
+# %% ../../nbs/data/01_profile.ipynb #f8a1265e
 EDGE = 0.7  # Å at either end of the data that may hold the step of a dipole correction
 _WIDTH = 1.5  # Å over which a plateau is averaged
 MAX_SLOPE = 0.02  # eV/Å that still counts as flat
 
-# %% ../../nbs/data/01_profile.ipynb #47971372
+# %% ../../nbs/data/01_profile.ipynb #510f9831
 def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float, side: str) -> Plateau:
     tried = []
     for high in np.arange(z[-1] - edge, z[-1] - np.ptp(z) / 4, -_WIDTH / 3):
@@ -49,7 +49,7 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
                        f"is flattest and {max_slope:g} is allowed; use a dipole correction, more vacuum, or the "
                        "potential without exchange and correlation (LVHAR, not LVTOT).")
 
-# %% ../../nbs/data/01_profile.ipynb #322eeced
+# %% ../../nbs/data/01_profile.ipynb #a3ae63ea
 def plateaus(
     z: np.ndarray,  # ascending, even grid [L], Å
     phi: np.ndarray,  # potential energy [L], eV
@@ -63,7 +63,7 @@ def plateaus(
     below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     return below, _upper_plateau(z, phi, edge, max_slope, "above")
 
-# %% ../../nbs/data/01_profile.ipynb #e26ed0be
+# %% ../../nbs/data/01_profile.ipynb #dc5c6912
 def _check_grid(z: np.ndarray, phi: np.ndarray):
     if z.ndim != 1 or z.shape != phi.shape or len(z) < 32:
         raise ProfileError(f"{z.size} heights and {phi.size} values; a profile needs 32 or more, as many of each.")
@@ -73,7 +73,7 @@ def _check_grid(z: np.ndarray, phi: np.ndarray):
     if spacing.min() <= 0 or np.ptp(spacing) > 0.1 * spacing.mean():
         raise ProfileError("the heights are not evenly spaced and ascending; sort or interpolate them first.")
 
-# %% ../../nbs/data/01_profile.ipynb #1d50074f
+# %% ../../nbs/data/01_profile.ipynb #ad971887
 def _vacuum(v: np.ndarray) -> tuple[int, int]:
     "First sample and number of samples of the vacuum, which may run over the end of v."
     lowest = int(v.argmin())
@@ -82,10 +82,10 @@ def _vacuum(v: np.ndarray) -> tuple[int, int]:
     k = np.argmax(stop - start)
     return lowest + int(start[k]), int(stop[k] - start[k])
 
-# %% ../../nbs/data/01_profile.ipynb #1dc9984d
+# %% ../../nbs/data/01_profile.ipynb #c9a15991
 _MIN_STEP = 0.03  # eV; a smaller step in the vacuum is not looked for
 
-# %% ../../nbs/data/01_profile.ipynb #ac4cf6a8
+# %% ../../nbs/data/01_profile.ipynb #6c7305fb
 def _find_cut(v: np.ndarray, spacing: float) -> int:
     "Sample of the vacuum v at the step of a dipole correction, or in the middle."
     gap, mean = max(1, round(0.5 / spacing)), max(1, round(1 / spacing))
@@ -97,7 +97,7 @@ def _find_cut(v: np.ndarray, spacing: float) -> int:
     if first == 0 or last == len(jump) - 1 or jump.max() < _MIN_STEP: return len(v) // 2
     return skip + gap + mean + (first + last + 1) // 2
 
-# %% ../../nbs/data/01_profile.ipynb #d269f7fa
+# %% ../../nbs/data/01_profile.ipynb #72ed0f41
 def open_cell(
     z: np.ndarray,  # one period on an even grid, its end not doubled [L], Å
     v: np.ndarray,  # periodic potential energy [L], eV
@@ -114,7 +114,7 @@ def open_cell(
     if center is not None: middle = center + n * spacing * np.round((middle - center) / (n * spacing))
     return z[0] + spacing * k - middle, np.take(v, k, mode="wrap")
 
-# %% ../../nbs/data/01_profile.ipynb #67cd987c
+# %% ../../nbs/data/01_profile.ipynb #da602419
 class _Levels:
     def __post_init__(self: Any):
         given = dict(z=np.asarray(self.z, float), phi=np.asarray(self.phi, float))
@@ -139,7 +139,7 @@ class _Levels:
         "Band gap, eV; None if the band edges are not known."
         return None if self.vbm is None or self.cbm is None else self.cbm - self.vbm
 
-# %% ../../nbs/data/01_profile.ipynb #c1c1d762
+# %% ../../nbs/data/01_profile.ipynb #34f79693
 class _Transforms:
     def flip(self: Any) -> "Profile":
         "The profile of the layer turned upside down."
@@ -162,10 +162,11 @@ class _Transforms:
     def plot(self: Any,
         ax=None,  # matplotlib axes; new ones if not given
     ):  # the axes
-        "Draw the profile, both plateaus with their values, the Fermi level and the band gap."
-        return _draw(self, ax)
+        "Draw the profile, both plateaus with their values, the Fermi level and the band edges."
+        from wfclip.plot import plot_profile
+        return plot_profile(self, ax=ax)
 
-# %% ../../nbs/data/01_profile.ipynb #775c037e
+# %% ../../nbs/data/01_profile.ipynb #fc49c2ad
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile(_Levels, _Transforms):
     "Planar-averaged potential energy of an electron along the normal, with work_function, step and gap in eV."
@@ -191,26 +192,7 @@ class Profile(_Levels, _Transforms):
         z, v = open_cell(z, v, center)
         return cls(z, v - efermi, **edges, **known)
 
-# %% ../../nbs/data/01_profile.ipynb #6a5d4aa7
-def _draw(p: Profile, ax):
-    import matplotlib.pyplot as plt
-    ax = ax or plt.subplots(figsize=(6, 3.5), layout="constrained")[1]
-    ax.plot(p.z, p.phi, lw=1.5)
-    ax.axhline(p.efermi, color="gray", ls=":", lw=1)
-    ax.annotate("$E_F$", (p.z[0], p.efermi), (4, -3), textcoords="offset points", va="top", color="gray")
-    for face, level, end, align in (("bottom", p.phi_bottom, p.z[0], "left"), ("top", p.phi_top, p.z[-1], "right")):
-        ax.plot([0, end], [level, level], color="tab:red", ls="--", lw=1)
-        text = rf"$\varphi_\mathrm{{{face}}}$ = {level:.2f} eV"
-        ax.annotate(text, (end, level), (-4 * np.sign(end), 4), textcoords="offset points", ha=align, color="tab:red")
-    if p.vbm is not None and p.cbm is not None:
-        ax.axhspan(p.vbm, p.cbm, color="tab:green", alpha=0.2, lw=0, label=f"band gap {p.gap:.2f} eV")
-        ax.legend(loc="lower right")
-    zero = "E_F" if p.reference == "fermi" else r"E_\mathrm{vac}"
-    ax.set(xlabel="z (Å)", ylabel=rf"$\bar V(z) - {zero}$ (eV)", title=p.id)
-    ax.margins(x=0, y=0.12)
-    return ax
-
-# %% ../../nbs/data/01_profile.ipynb #d6ab85ad
+# %% ../../nbs/data/01_profile.ipynb #dcbef81b
 def _two_columns(path: Path) -> tuple[np.ndarray, np.ndarray]:
     lines = path.read_text(errors="replace").splitlines()
     rows = [re.split(r"[,;\s]+", line) for line in map(str.strip, lines) if line and not line.startswith("#")]
@@ -223,10 +205,10 @@ def _two_columns(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, not in hartree or rydberg.")
     return z, v
 
-# %% ../../nbs/data/01_profile.ipynb #f88fb5d6
+# %% ../../nbs/data/01_profile.ipynb #0c6eb5f3
 _READERS: dict[str, Callable] = dict.fromkeys(("*.csv", "*.tsv", "*.txt", "*.dat"), _two_columns)
 
-# %% ../../nbs/data/01_profile.ipynb #5123d599
+# %% ../../nbs/data/01_profile.ipynb #5bc3b0ee
 def read_profile(
     path: str | os.PathLike,  # text or CSV with two columns: height, Å, and potential energy of an electron, eV
     efermi: float | None = None,  # Fermi level from the zero of the file, eV; 0 if the file is measured from it
