@@ -62,7 +62,7 @@ def pack(runs: list[Path], data: WorkFunctionDataset) -> None:
         tower.load_state_dict({k: t for k, t in whole.state_dict().items() if k in tower.state_dict()})
         tower.save_pretrained(WEIGHTS / name, half=True)
     model, towers = WFClip.from_pretrained(), [CrystalTower.from_pretrained(WEIGHTS / m) for m in members]
-    write_bank(build_bank(model, data, split, towers), WEIGHTS / "bank.safetensors")
+    write_bank(build_bank(model, data, split, towers), WEIGHTS / "bank.safetensors", half=True)
     build_index_from_dataset(data, WEIGHTS / "index.safetensors", Predictor.from_run(None, "cpu"))
     result = evaluate(model, data, split, towers)
     print(evaluation_table(result))
