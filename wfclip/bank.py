@@ -8,7 +8,7 @@ __all__ = ['METHODS', 'ENERGIES', 'TENSORS', 'HALF', 'FITS', 'atom_batches', 'Fe
            'predict_energies', 'computed_energies', 'unsigned', 'calibrate', 'nearest_similarity', 'build_bank',
            'write_bank', 'read_bank']
 
-# %% ../nbs/10a_bank.ipynb #990379de
+# %% ../nbs/10a_bank.ipynb #2b5d3259
 import json
 import os
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from .data.dataset import Split, WorkFunctionDataset
 from .data.graph import GraphStore
 from .nn.clip import CrystalTower, WFClip, write_tensors
 
-# %% ../nbs/10a_bank.ipynb #b1197ab7
+# %% ../nbs/10a_bank.ipynb #158e79d2
 def atom_batches(
     n_atoms: Sequence[int] | np.ndarray,  # atoms of each structure [n]
     max_atoms: int = 1024,  # a batch exceeds this by less than one structure
@@ -36,7 +36,7 @@ def atom_batches(
     batch = np.cumsum(np.asarray(n_atoms)[order]) // max_atoms
     return np.split(order, np.flatnonzero(np.diff(batch)) + 1)
 
-# %% ../nbs/10a_bank.ipynb #fc061c68
+# %% ../nbs/10a_bank.ipynb #fc013cfa
 class Features(NamedTuple):
     "What a model makes of n crystals, on the CPU."
     z: torch.Tensor  # crystal features [n, D], of the first model
@@ -44,7 +44,7 @@ class Features(NamedTuple):
     properties: dict[str, torch.Tensor]  # predictions of the heads, each [n, ...], mean of all models; empty without heads
     spread: torch.Tensor  # standard deviation of the models' work functions [n], eV; 0 for one model
 
-# %% ../nbs/10a_bank.ipynb #19a6d4a2
+# %% ../nbs/10a_bank.ipynb #fe7fbb2c
 @torch.no_grad()
 def encode_batch(
     models: Sequence[CrystalTower],  # an ensemble, or one model
@@ -63,7 +63,7 @@ def encode_batch(
         if len(index) == 1 or "memory" not in str(error): raise
     return [part for half in np.array_split(index, 2) for part in encode_batch(models, graphs, half)]
 
-# %% ../nbs/10a_bank.ipynb #1c43a1a7
+# %% ../nbs/10a_bank.ipynb #e6a1ecd8
 def encode(
     models: Sequence[CrystalTower],  # an ensemble, or one model
     graphs: GraphStore,  # crystals
@@ -79,7 +79,7 @@ def encode(
     heads = {k: join(lambda p: p.properties[k]) for k in parts[0].properties}  # noqa: B023
     return Features(join(lambda p: p.z), join(lambda p: p.p_cry), heads, join(lambda p: p.spread))
 
-# %% ../nbs/10a_bank.ipynb #eb6f3640
+# %% ../nbs/10a_bank.ipynb #0f6c4a84
 @torch.no_grad()
 def encode_profiles(
     model: WFClip,
@@ -90,7 +90,7 @@ def encode_profiles(
     device = next(model.parameters()).device
     return torch.cat([model.encode_profile(block.to(device)).cpu() for block in profiles.split(batch_size)])
 
-# %% ../nbs/10a_bank.ipynb #46090ae2
+# %% ../nbs/10a_bank.ipynb #6a36d8fd
 def retrieve(
     p_cry: torch.Tensor,  # queries [B, D], unit length
     p_prof: torch.Tensor,  # bank [n, D], unit length
@@ -101,7 +101,7 @@ def retrieve(
     similarity, index = (p_cry @ p_prof.T).topk(min(k, len(p_prof)), dim=1)
     return index, (logit_scale * similarity).softmax(1)
 
-# %% ../nbs/10a_bank.ipynb #120625b6
+# %% ../nbs/10a_bank.ipynb #482e119f
 @dataclass
 class Probe:
     "A linear map from crystal features to properties."
@@ -110,7 +110,7 @@ class Probe:
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor: return z.double() @ self.weight + self.bias
 
-# %% ../nbs/10a_bank.ipynb #e66b325f
+# %% ../nbs/10a_bank.ipynb #b5c9e7b8
 def fit_probe(
     z: torch.Tensor,  # training features [n, D]
     y: torch.Tensor,  # training targets [n, M]
@@ -128,7 +128,7 @@ def fit_probe(
     weight = torch.stack([fits[b][:, m] for m, b in enumerate(errors.argmin(0).tolist())], 1)
     return Probe(weight, y.mean(0) - mean @ weight)
 
-# %% ../nbs/10a_bank.ipynb #52e7df8b
+# %% ../nbs/10a_bank.ipynb #31063d08
 @dataclass
 class KernelRidge:
     "A sum of Gaussians around the training materials."
@@ -140,7 +140,7 @@ class KernelRidge:
     def __call__(self, z: torch.Tensor) -> torch.Tensor:
         return (-torch.cdist(z.double() * self.scale, self.nodes.double()).square()).exp() @ self.alpha + self.bias
 
-# %% ../nbs/10a_bank.ipynb #6abee59b
+# %% ../nbs/10a_bank.ipynb #0e5a40e1
 def fit_kernel(
     z: torch.Tensor,  # training features [n, D]
     y: torch.Tensor,  # training targets [n, M]
@@ -163,11 +163,11 @@ def fit_kernel(
             if error < best[0]: best = error, KernelRidge(fit.nodes.float(), fit.scale, vectors @ shrunk, bias)
     return best[1]
 
-# %% ../nbs/10a_bank.ipynb #08ad094c
+# %% ../nbs/10a_bank.ipynb #2dfc6496
 METHODS = {"head": "joint head", "kernel": "kernel ridge", "probe": "linear probe", "retrieval": "retrieval"}
 ENERGIES = ("work_function", "step", "ionization_energy", "electron_affinity")
 
-# %% ../nbs/10a_bank.ipynb #a19f1f7f
+# %% ../nbs/10a_bank.ipynb #3e61b611
 @dataclass
 class Bank:
     "The training materials as a trained model sees them, and what was fitted on them."
@@ -185,7 +185,7 @@ class Bank:
     kernel: KernelRidge  # likewise
     calibration: Calibration  # errors on materials held out from training
 
-# %% ../nbs/10a_bank.ipynb #fc64b375
+# %% ../nbs/10a_bank.ipynb #12010cee
 def close_gap(
     ionization_energy: torch.Tensor,  # [n], eV
     electron_affinity: torch.Tensor,  # [n], eV
@@ -194,7 +194,7 @@ def close_gap(
     middle, gap = (ionization_energy + electron_affinity) / 2, (ionization_energy - electron_affinity).clamp(min=0)
     return middle + gap / 2, middle - gap / 2
 
-# %% ../nbs/10a_bank.ipynb #a90231d7
+# %% ../nbs/10a_bank.ipynb #48df1940
 @torch.no_grad()
 def predict_energies(
     features: Features,  # of n crystals
@@ -209,19 +209,20 @@ def predict_energies(
         index, weight = retrieve(features.p_cry, bank.p_prof, bank.logit_scale)
         values = list((weight[..., None] * bank.energies[index]).sum(1).T)
     else: values = list(getattr(bank, method)(features.z).float().T)
-    mean, step, *edges = values
+    unknown = bank.energies.isnan().all(0)
+    mean, step, *edges = (v * torch.nan if u else v for v, u in zip(values, unknown))
     step = step if signed else step.clamp(min=0)
     out = dict(zip(ENERGIES, (mean, step, *close_gap(*edges))))
     return out | dict(phi_top=mean + step / 2, phi_bottom=mean - step / 2), signed
 
-# %% ../nbs/10a_bank.ipynb #f5a4fdfe
+# %% ../nbs/10a_bank.ipynb #2a99899f
 def computed_energies(
     data: WorkFunctionDataset,  # n materials
 ) -> dict[str, torch.Tensor]:  # ENERGIES, phi_top and phi_bottom by name, each [n], eV
     "What `predict_energies` is to predict."
     return {k: torch.as_tensor(data.properties[k], dtype=torch.float32) for k in (*ENERGIES, "phi_top", "phi_bottom")}
 
-# %% ../nbs/10a_bank.ipynb #a10f8783
+# %% ../nbs/10a_bank.ipynb #5b149fd2
 def unsigned(
     energies: dict[str, torch.Tensor],  # of `computed_energies`
 ) -> dict[str, torch.Tensor]:
@@ -229,7 +230,7 @@ def unsigned(
     faces = torch.stack([energies["phi_top"], energies["phi_bottom"]])
     return energies | dict(phi_top=faces.amax(0), phi_bottom=faces.amin(0), step=energies["step"].abs())
 
-# %% ../nbs/10a_bank.ipynb #48889068
+# %% ../nbs/10a_bank.ipynb #a17761a2
 def calibrate(
     bank: Bank,  # all but its calibration is used
     features: Features,  # of the held-out materials [m]
@@ -247,7 +248,7 @@ def calibrate(
         scores |= {f"{method}.{k}": e for k, e in error.items()}
     return Calibration(scores, nearest_similarity(features.p_cry, bank.p_cry), unit)
 
-# %% ../nbs/10a_bank.ipynb #8934af36
+# %% ../nbs/10a_bank.ipynb #76fdd6ef
 def nearest_similarity(
     p_cry: torch.Tensor,  # crystal embeddings [m, D], unit length
     bank: torch.Tensor,  # crystal embeddings [n, D], unit length
@@ -255,7 +256,7 @@ def nearest_similarity(
     "Similarity to the most similar material of the bank."
     return (p_cry @ bank.T).amax(1)
 
-# %% ../nbs/10a_bank.ipynb #7cd902ac
+# %% ../nbs/10a_bank.ipynb #60d928c8
 def build_bank(
     model: WFClip,  # of the embedding space
     data: WorkFunctionDataset,
@@ -277,7 +278,7 @@ def build_bank(
     bank.calibration = calibrate(bank, val, {k: t[split.val] for k, t in truth.items()})
     return bank
 
-# %% ../nbs/10a_bank.ipynb #05b5e5cd
+# %% ../nbs/10a_bank.ipynb #01da0c07
 TENSORS = ("p_cry", "p_prof", "phi", "residual", "wells", "faces", "energies")
 HALF = ("p_cry", "p_prof", "residual", "kernel.nodes")
 FITS = dict(probe=(Probe, ("weight", "bias")), kernel=(KernelRidge, ("nodes", "scale", "alpha", "bias")))
@@ -296,7 +297,7 @@ def write_bank(
                   format="wfclip-bank-2", ids=bank.ids, formulas=bank.formulas, logit_scale=bank.logit_scale,
                   unit=bank.calibration.unit)
 
-# %% ../nbs/10a_bank.ipynb #437bf3db
+# %% ../nbs/10a_bank.ipynb #cfb27230
 def read_bank(
     path: str | os.PathLike,  # a file of `write_bank`
 ) -> Bank:

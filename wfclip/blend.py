@@ -6,7 +6,7 @@
 __all__ = ['MARGIN', 'REACH', 'ramp', 'vacuum', 'bumps', 'superpose', 'fit_wells', 'ProfileBank', 'sample_heights',
            'fit_profiles', 'odd', 'orientation', 'turned_residuals', 'face_up', 'Part', 'Blend', 'blend_profiles']
 
-# %% ../nbs/12a_blend.ipynb #bdb391f4
+# %% ../nbs/12a_blend.ipynb #f91283c4
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 from .data.profile import Profile
 from .data.structure import Layer
 
-# %% ../nbs/12a_blend.ipynb #56db5d82
+# %% ../nbs/12a_blend.ipynb #ac6aca24
 MARGIN = 2.0  # Å in front of the outermost atoms where the vacuum begins
 
 def ramp(
@@ -27,7 +27,7 @@ def ramp(
     x = np.clip(z / (thickness / 2 + MARGIN), -1, 1)
     return .5 + x * (15 - 10 * x**2 + 3 * x**4) / 16
 
-# %% ../nbs/12a_blend.ipynb #101ea09d
+# %% ../nbs/12a_blend.ipynb #12a586df
 def vacuum(
     layer: Layer,
     phi_top: float,  # eV
@@ -37,7 +37,7 @@ def vacuum(
     "Both plateaus and the ramp between them."
     return phi_bottom + (phi_top - phi_bottom) * ramp(z, layer.thickness)
 
-# %% ../nbs/12a_blend.ipynb #397818ba
+# %% ../nbs/12a_blend.ipynb #ef8a8f07
 REACH = np.geomspace(.5, 4, 6)  # Å, radii R_m of the bumps of a well
 
 def bumps(
@@ -46,7 +46,7 @@ def bumps(
     "Six bumps of unit height, from a narrow to a broad one."
     return np.clip(1 - (x[..., None] / REACH)**2, 0, None)**4
 
-# %% ../nbs/12a_blend.ipynb #7eb6b673
+# %% ../nbs/12a_blend.ipynb #9e3c6855
 def superpose(
     layer: Layer,  # N atoms
     wells: np.ndarray,  # coefficients of the bumps of each element [119, 6], eV Å²
@@ -56,7 +56,7 @@ def superpose(
     x = bumps(z[:, None] - layer.positions[:, 2])
     return np.einsum("lnm,nm->l", x, wells[layer.numbers]) / layer.area
 
-# %% ../nbs/12a_blend.ipynb #d14cd2ad
+# %% ../nbs/12a_blend.ipynb #9a2c7059
 def fit_wells(
     layers: Sequence[Layer],  # n layers
     target: np.ndarray,  # what their wells are to explain [n, L], eV
@@ -77,7 +77,7 @@ def fit_wells(
     wells = np.linalg.solve(normal + np.diag(penalty), right).reshape(-1, m)
     return wells + wells[0] * (np.arange(119) > 0)[:, None]
 
-# %% ../nbs/12a_blend.ipynb #f86994a1
+# %% ../nbs/12a_blend.ipynb #a498049b
 @dataclass(frozen=True, eq=False)
 class ProfileBank:
     "Known profiles, and what vacuum and atoms do not explain of them."
@@ -95,7 +95,7 @@ class ProfileBank:
         z, levels = sample_heights(len(phi), self.spacing), phi[[-1, 0]].tolist()
         return Profile(z, phi, *levels, id=self.ids[i], edge=0)
 
-# %% ../nbs/12a_blend.ipynb #ef1ea325
+# %% ../nbs/12a_blend.ipynb #9fd8664c
 def sample_heights(
     length: int,  # samples L of a known profile
     spacing: float,  # Å
@@ -105,7 +105,7 @@ def sample_heights(
     more = max(0, int(np.ceil((thickness / 2 + REACH[-1]) / spacing - (length - 1) / 2)))
     return (np.arange(length + 2 * more) - (length - 1) / 2 - more) * spacing
 
-# %% ../nbs/12a_blend.ipynb #fcb4b3df
+# %% ../nbs/12a_blend.ipynb #04e16778
 def fit_profiles(
     layers: Sequence[Layer],  # n training materials
     phi: Any,  # their profiles on one grid, the layer's middle at its centre [n, L], eV
@@ -120,7 +120,7 @@ def fit_profiles(
     residual = deep - np.stack([superpose(l, wells, z) for l in layers])
     return ProfileBank([l.id for l in layers], phi, residual, wells, spacing)
 
-# %% ../nbs/12a_blend.ipynb #1e0aebb2
+# %% ../nbs/12a_blend.ipynb #35b54dd5
 def odd(
     x: np.ndarray,  # functions of z on a grid centred at 0 [..., L]
 ) -> np.ndarray:  # [..., L]
@@ -135,7 +135,7 @@ def orientation(
     a, b = odd(a), odd(b)
     return 2 * (a * b).sum(-1) / ((a**2 + b**2).sum(-1) + 1e-12)
 
-# %% ../nbs/12a_blend.ipynb #707bafda
+# %% ../nbs/12a_blend.ipynb #b6334204
 def turned_residuals(
     known: ProfileBank,
     own: np.ndarray,  # vacuum and wells of n layers [n, L], eV
@@ -146,7 +146,7 @@ def turned_residuals(
     side = orientation(own[:, None], known.phi[index] - residual)
     return residual + (side[..., None] - 1) * odd(residual), side
 
-# %% ../nbs/12a_blend.ipynb #8ead5923
+# %% ../nbs/12a_blend.ipynb #8dd2dc33
 def face_up(
     known: ProfileBank,
     layers: Sequence[Layer],  # n layers
@@ -160,14 +160,14 @@ def face_up(
     step = (weight * side * (known.phi[index, -1] - known.phi[index, 0])).sum(1)
     return [l.flip() if s < 0 else l for l, s in zip(layers, step)]
 
-# %% ../nbs/12a_blend.ipynb #de1a902b
+# %% ../nbs/12a_blend.ipynb #e6685fd3
 class Part(NamedTuple):
     "A known material that a predicted profile was made from."
     profile: Profile  # as computed, turned the way round it fits
     weight: float
     index: int  # in the bank
 
-# %% ../nbs/12a_blend.ipynb #7439cf1e
+# %% ../nbs/12a_blend.ipynb #938216b4
 @dataclass(frozen=True, eq=False)
 class Blend:
     "A predicted profile and the known ones it was made from, most similar first."
@@ -184,7 +184,7 @@ class Blend:
         turned = [p if s >= 0 else p.flip() for p, s in zip(own, self.side)]
         return list(map(Part, turned, self.weight.tolist(), self.index.tolist()))
 
-# %% ../nbs/12a_blend.ipynb #b0314a6e
+# %% ../nbs/12a_blend.ipynb #52dff7b2
 def blend_profiles(
     known: ProfileBank,
     layers: Sequence[Layer],  # n layers

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['UNUSUAL', 'conformal_radius', 'difficulty', 'step_unit', 'Calibration']
 
-# %% ../nbs/10b_calibrate.ipynb #cdb7a3c8
+# %% ../nbs/10b_calibrate.ipynb #01f80250
 import math
 from dataclasses import dataclass
 
 import torch
 
-# %% ../nbs/10b_calibrate.ipynb #4b1a776c
+# %% ../nbs/10b_calibrate.ipynb #0d74d2cc
 def conformal_radius(
     errors: torch.Tensor,  # absolute errors on held-out materials [n], any order; NaN is left out
     coverage: float,  # in how many cases the interval is to hold, between 0 and 1
@@ -22,7 +22,7 @@ def conformal_radius(
     rank = math.ceil((len(known) + 1) * coverage - 1e-9)
     return float(known[rank - 1]) if rank <= len(known) else math.inf
 
-# %% ../nbs/10b_calibrate.ipynb #d4e54c74
+# %% ../nbs/10b_calibrate.ipynb #bd354507
 def difficulty(
     spread: torch.Tensor,  # standard deviation of the models' work functions [n], eV
     unit: float,  # median spread on held-out materials, eV; 0 for a single model
@@ -30,14 +30,14 @@ def difficulty(
     "How much wider an interval is to be than for materials on which all models agree."
     return 1 + spread / unit if unit else torch.ones_like(spread)
 
-# %% ../nbs/10b_calibrate.ipynb #8c2c7278
+# %% ../nbs/10b_calibrate.ipynb #c019c260
 def step_unit(
     step: torch.Tensor,  # predicted steps [n], eV
 ) -> torch.Tensor:  # [n], eV
     "What the error of a step is measured in."
     return 0.1 + step.abs()
 
-# %% ../nbs/10b_calibrate.ipynb #e7ad9e5c
+# %% ../nbs/10b_calibrate.ipynb #665f186f
 UNUSUAL = 0.05  # typicality below which a prediction carries a warning
 
 @dataclass

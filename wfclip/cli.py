@@ -7,7 +7,7 @@ __all__ = ['TRAINING', 'STRUCTURE_FILES', 'COMMANDS', 'given', 'check_resume', '
            'evaluate_command', 'expand', 'file_name', 'Watched', 'print_lines', 'predict_command', 'search_command',
            'embed_command', 'Parser', 'natural', 'make_parser', 'sentence', 'main']
 
-# %% ../nbs/15_cli.ipynb #82542e53
+# %% ../nbs/15_cli.ipynb #6ecb36ef
 import argparse
 import json
 import os
@@ -23,7 +23,7 @@ from shlex import quote
 from . import __version__
 from .config import PRESETS
 
-# %% ../nbs/15_cli.ipynb #ac463f5e
+# %% ../nbs/15_cli.ipynb #fba382d0
 TRAINING = ("epochs", "batch_size", "lr", "split", "fraction", "seed", "member", "precision")
 
 def given(
@@ -32,7 +32,7 @@ def given(
     "The training options that stand on the command line."
     return {k: v for k in TRAINING if (v := getattr(args, k)) is not None}
 
-# %% ../nbs/15_cli.ipynb #c45f0c89
+# %% ../nbs/15_cli.ipynb #62dc7003
 def check_resume(
     run: Path,  # run folder
     preset: str | None,  # as given
@@ -47,7 +47,7 @@ def check_resume(
         raise ValueError(f"{run}: --resume cannot change {', '.join(changed)}; leave it out, or start another run.")
     return config
 
-# %% ../nbs/15_cli.ipynb #c264bf00
+# %% ../nbs/15_cli.ipynb #f07fb94d
 def run_data(
     config: dict,  # config.json of a run
 ) -> str:  # name or path
@@ -58,7 +58,7 @@ def run_data(
         raise ValueError(f"the dataset of this run is no longer at {path or 'a known place'}; name it with --data.")
     return path
 
-# %% ../nbs/15_cli.ipynb #fd78a3b4
+# %% ../nbs/15_cli.ipynb #08e72fb4
 def train_command(args: argparse.Namespace) -> int:
     "wfclip train"
     from wfclip.data.dataset import load_dataset
@@ -73,7 +73,7 @@ def train_command(args: argparse.Namespace) -> int:
     print(run_summary(run))
     return 0
 
-# %% ../nbs/15_cli.ipynb #cae47181
+# %% ../nbs/15_cli.ipynb #9c62097c
 def _stopped(run: Path) -> int:
     from wfclip.train import read_metrics
     print(f"wfclip: stopped after epoch {len(read_metrics(run))}; "
@@ -91,7 +91,7 @@ def run_summary(
             f"lowest validation loss {best['val_loss']:.3f} at epoch {best['epoch']}\n"
             f"next: wfclip evaluate {quote(str(run))}\n      wfclip predict FILE --model {quote(str(run))}")
 
-# %% ../nbs/15_cli.ipynb #4229c86b
+# %% ../nbs/15_cli.ipynb #c2990b87
 def evaluate_command(args: argparse.Namespace) -> int:
     "wfclip evaluate"
     from wfclip.data.dataset import load_dataset
@@ -111,7 +111,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     print(f"\nwritten: {run}/evaluation.json, parity.png, ranks.png", file=sys.stderr)
     return 0
 
-# %% ../nbs/15_cli.ipynb #d094eb03
+# %% ../nbs/15_cli.ipynb #81ea480e
 STRUCTURE_FILES = re.compile(r"(POSCAR|CONTCAR).*|.*\.(cif|vasp|poscar|xyz|extxyz|db)(\.gz)?", re.IGNORECASE)
 
 def expand(
@@ -124,7 +124,7 @@ def expand(
         elif re.search(r"[*?[]", name) and not os.path.exists(name): yield from sorted(glob(name)) or [name]
         else: yield name
 
-# %% ../nbs/15_cli.ipynb #67a68532
+# %% ../nbs/15_cli.ipynb #436dca4d
 def file_name(
     name: str,  # of a source, such as relaxed/a.extxyz#2
     used: set[str],  # names given so far; the new one is added
@@ -135,7 +135,7 @@ def file_name(
     used.add(free)
     return free
 
-# %% ../nbs/15_cli.ipynb #3967769f
+# %% ../nbs/15_cli.ipynb #e11024d8
 class Watched:
     "Predictions on their way to the output: errors are told and counted, pictures drawn."
 
@@ -159,7 +159,7 @@ class Watched:
         from wfclip.plot import save_figure
         save_figure(p.plot().figure, folder / f"{file_name(p.source, self.used)}.png")
 
-# %% ../nbs/15_cli.ipynb #8d58b478
+# %% ../nbs/15_cli.ipynb #8a068cf6
 def print_lines(lines: Iterable[str]) -> None:
     for line in lines: print(line, flush=True)
 
@@ -176,7 +176,7 @@ def predict_command(args: argparse.Namespace) -> int:
     if bad and good + bad > 1: print(f"wfclip: no prediction for {bad} of {good + bad} structures.", file=sys.stderr)
     return 0 if not bad else 1 if good else 2
 
-# %% ../nbs/15_cli.ipynb #e9cae68c
+# %% ../nbs/15_cli.ipynb #e485fc92
 def search_command(args: argparse.Namespace) -> int:
     "wfclip search"
     from wfclip.search import candidate_csv, candidate_lines, search
@@ -188,7 +188,7 @@ def search_command(args: argparse.Namespace) -> int:
     else: print_lines(candidate_lines(found))
     return 0
 
-# %% ../nbs/15_cli.ipynb #36a1507c
+# %% ../nbs/15_cli.ipynb #d447d0c4
 def embed_command(args: argparse.Namespace) -> int:
     "wfclip embed"
     from wfclip.predict import Predictor
@@ -199,7 +199,7 @@ def embed_command(args: argparse.Namespace) -> int:
     print(f"{args.out}: {n} {args.side} embeddings" + f", {lost} could not be read" * bool(lost))
     return 1 if lost else 0
 
-# %% ../nbs/15_cli.ipynb #450d7951
+# %% ../nbs/15_cli.ipynb #f2473d3c
 class Parser(argparse.ArgumentParser):
     "A parser that says what is wrong in one sentence."
     def error(self, message: str): raise ValueError(f"{message}; see {self.prog} --help")
@@ -209,7 +209,7 @@ def natural(text: str) -> int:
     if text.isdecimal() and int(text) < 2**32: return int(text)
     raise argparse.ArgumentTypeError(f"not a whole number from 0 to 2^32 - 1: {text}")
 
-# %% ../nbs/15_cli.ipynb #b70607da
+# %% ../nbs/15_cli.ipynb #8de5e632
 def _train_options(add: Callable) -> None:
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: dft2d, the bundled data)")
     add("--preset", choices=PRESETS, help="wfclip, or paper: the method as published (default: wfclip)")
@@ -225,7 +225,7 @@ def _train_options(add: Callable) -> None:
     add("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     add("--resume", action="store_true", help="continue the run in --out where it was stopped")
 
-# %% ../nbs/15_cli.ipynb #3dfb103d
+# %% ../nbs/15_cli.ipynb #64f8caeb
 def _evaluate_options(add: Callable) -> None:
     add("run", metavar="RUN", help="run folder of wfclip train")
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: the one of the run)")
@@ -245,7 +245,7 @@ def _predict_options(add: Callable) -> None:
     add("--plot", metavar="DIR", help="draw the profile of each structure into this folder")
     _output_options(add)
 
-# %% ../nbs/15_cli.ipynb #5af8693b
+# %% ../nbs/15_cli.ipynb #ad254fb5
 def _search_options(add: Callable) -> None:
     pair = dict(nargs=2, type=float, metavar=("LOW", "HIGH"))
     add("--work-function", **pair, help="at least one face in this range, eV")
@@ -260,7 +260,7 @@ def _search_options(add: Callable) -> None:
     add("--efermi", type=float, metavar="E", help="Fermi level in the zero of the profile's file, eV, if it does not say")
     _output_options(add)
 
-# %% ../nbs/15_cli.ipynb #abc4b94f
+# %% ../nbs/15_cli.ipynb #3001693b
 def _embed_options(add: Callable) -> None:
     add("files", nargs="+", metavar="FILE", help="structures as for predict, or profiles")
     add("-o", "--out", required=True, metavar="OUT", help="*.safetensors, to search; *.npz, for numpy and scikit-learn")
@@ -268,7 +268,7 @@ def _embed_options(add: Callable) -> None:
     add("--efermi", type=float, metavar="E", help="Fermi level in the zero of profiles' files, eV, if they do not say")
     add("--model", metavar="RUN", help="run folder of wfclip train (default: the weights in the package)")
 
-# %% ../nbs/15_cli.ipynb #66136511
+# %% ../nbs/15_cli.ipynb #c91579df
 COMMANDS = dict(
     train=(train_command, _train_options, "train a model", "wfclip train --split formula --epochs 100 --lr 3e-4 --out runs/mine"),
     evaluate=(evaluate_command, _evaluate_options, "test a trained model: retrieval and energies", "wfclip evaluate runs/mine"),
@@ -279,7 +279,7 @@ COMMANDS = dict(
     embed=(embed_command, _embed_options, "write the embeddings of structures or profiles to a file",
            "wfclip embed structures/ -o mine.safetensors"))
 
-# %% ../nbs/15_cli.ipynb #bbcaeaae
+# %% ../nbs/15_cli.ipynb #dcbd0512
 def make_parser() -> Parser:
     "The commands and their options."
     parser = Parser("wfclip", description="Work functions of 2D materials from their structure.")
@@ -292,7 +292,7 @@ def make_parser() -> Parser:
         command.add_argument("--device", metavar="NAME", help="cpu or cuda (default: cuda if there is a GPU, else cpu)")
     return parser
 
-# %% ../nbs/15_cli.ipynb #29bad287
+# %% ../nbs/15_cli.ipynb #c886816c
 def sentence(
     error: ValueError | OSError,
 ) -> str:
@@ -300,7 +300,7 @@ def sentence(
     if isinstance(error, OSError) and error.strerror: return f"{error.filename or 'output'}: {error.strerror}."
     return " ".join(str(error).split())
 
-# %% ../nbs/15_cli.ipynb #c2bfe601
+# %% ../nbs/15_cli.ipynb #a8ff3d5a
 def _run(argv: list[str] | None) -> int:
     try: args = make_parser().parse_args(argv)
     except SystemExit as end: return int(end.code or 0)  # --help and --version
@@ -320,7 +320,7 @@ def main(
     print(f"wfclip: {text}", file=sys.stderr)
     return code
 
-# %% ../nbs/15_cli.ipynb #a7247945
+# %% ../nbs/15_cli.ipynb #06be7836
 def _pipe_closed() -> int:
     "Send what is still buffered nowhere, so that Python does not complain at its end."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

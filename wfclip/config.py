@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['PRESETS', 'WFClipConfig']
 
-# %% ../nbs/00_config.ipynb #92e56a55
+# %% ../nbs/00_config.ipynb #5c0a7842
 import dataclasses
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# %% ../nbs/00_config.ipynb #1de30209
+# %% ../nbs/00_config.ipynb #f076ac80
 @dataclass(frozen=True)
 class _Sizes:
     dim: int = 384                    # embedding dimension D
@@ -28,7 +28,7 @@ class _Sizes:
     profile_spacing: float = 0.1      # distance of two samples, Å
     n_dos: int = 260                  # bins of the density of states that the heads predict
 
-# %% ../nbs/00_config.ipynb #39642e80
+# %% ../nbs/00_config.ipynb #0ecffac6
 @dataclass(frozen=True)
 class _Switches:
     descriptors: bool = True          # physical element descriptors beside the free embedding
@@ -43,7 +43,7 @@ class _Switches:
     joint: bool = True                # property heads beside the contrastive loss
     joint_weight: float = 5.0         # weight of the heads' loss against the contrastive one
 
-# %% ../nbs/00_config.ipynb #e1bf9884
+# %% ../nbs/00_config.ipynb #21d57c1c
 @dataclass(frozen=True)
 class WFClipConfig(_Switches, _Sizes):
     "All choices that define a model; the defaults are ours, `WFClipConfig.paper()` is the published method."
@@ -71,7 +71,7 @@ class WFClipConfig(_Switches, _Sizes):
         "All fields as plain numbers, strings and booleans, for config.json."
         return asdict(self)
 
-# %% ../nbs/00_config.ipynb #a615cb23
+# %% ../nbs/00_config.ipynb #52ac203c
 _PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False,
                               smooth_cutoff=False, periodic_attention=False, vectors=False, pooling="sum",
                               smooth_geometry=False, flip=False, joint=False, gate_bias=0., atom_dim=64)

@@ -7,7 +7,7 @@ __all__ = ['TARGETS', 'COVERAGES', 'TITLES', 'ranks', 'retrieval_metrics', 'comp
            'error_metrics', 'signed_step_errors', 'coverage_reached', 'all_ways', 'retrieval_result', 'evaluate',
            'error_lines', 'evaluation_table']
 
-# %% ../nbs/11_evaluate.ipynb #1d69c675
+# %% ../nbs/11_evaluate.ipynb #5db41ca3
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +29,7 @@ from .data.dataset import PARTS, Split, WorkFunctionDataset
 from .nn.clip import CrystalTower, WFClip
 from .nn.elements import element_descriptors
 
-# %% ../nbs/11_evaluate.ipynb #e750504b
+# %% ../nbs/11_evaluate.ipynb #52cb41d9
 def ranks(
     similarity: np.ndarray,  # [n, n], the right answer to query i in column i
 ) -> np.ndarray:  # [n], 1 is best
@@ -37,7 +37,7 @@ def ranks(
     own = np.diagonal(similarity)[:, None]
     return 1 + (similarity > own).sum(1) + ((similarity == own).sum(1) - 1) / 2
 
-# %% ../nbs/11_evaluate.ipynb #bd17dc7a
+# %% ../nbs/11_evaluate.ipynb #be198796
 def retrieval_metrics(
     similarity: np.ndarray,  # [n, n], profile i against crystal j
 ) -> dict:  # gallery, and for both directions R@1, R@5, R@10, R@25, median_rank, MRR
@@ -49,7 +49,7 @@ def retrieval_metrics(
     s = np.asarray(similarity)
     return dict(gallery=len(s), crystal_to_profile=direction(s.T), profile_to_crystal=direction(s))
 
-# %% ../nbs/11_evaluate.ipynb #3301e1ad
+# %% ../nbs/11_evaluate.ipynb #ca38719d
 def composition_features(
     data: WorkFunctionDataset,  # n materials
 ) -> tuple[np.ndarray, np.ndarray]:  # fractions of the elements [n, 119]; and descriptor means and spreads [n, 143]
@@ -63,7 +63,7 @@ def composition_features(
     spread = np.sqrt(np.maximum(fraction @ x**2 - mean**2, 0))
     return fraction, np.hstack([fraction, mean, spread])
 
-# %% ../nbs/11_evaluate.ipynb #099ee1d7
+# %% ../nbs/11_evaluate.ipynb #33d96431
 def baselines(
     data: WorkFunctionDataset,
     split: Split,
@@ -83,7 +83,7 @@ def baselines(
             "composition, ridge": ridge.fit(x[train], y[train]).predict(x[test]),
             "composition, random forest": forest.fit(x[train], y[train]).predict(x[test])}
 
-# %% ../nbs/11_evaluate.ipynb #d69f60c1
+# %% ../nbs/11_evaluate.ipynb #acc2d5f9
 TARGETS = ("work_function", "abs_step", "ionization_energy", "electron_affinity", "gap")
 
 def as_targets(
@@ -102,7 +102,7 @@ def error_metrics(
     explained = 1 - (e**2).sum() / ((true - true.mean())**2).sum()
     return dict(MAE=float(np.abs(e).mean()), RMSE=float(np.sqrt((e**2).mean())), R2=float(explained))
 
-# %% ../nbs/11_evaluate.ipynb #de462705
+# %% ../nbs/11_evaluate.ipynb #84b067ef
 def signed_step_errors(
     predicted: np.ndarray,  # signed steps [n], eV
     true: np.ndarray,  # [n], eV
@@ -115,7 +115,7 @@ def signed_step_errors(
     zero = dict(polar=int(large.sum()), polar_MAE=float(np.abs(true[large]).mean()), right_sign=.5)
     return {"zero": error_metrics(0 * true, true) | zero, "joint head": error_metrics(predicted, true) | extra}
 
-# %% ../nbs/11_evaluate.ipynb #a25cc9e4
+# %% ../nbs/11_evaluate.ipynb #7fd5928c
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
 def coverage_reached(
@@ -135,7 +135,7 @@ def coverage_reached(
             rows.append(dict(energy=energy, nominal=c, radius=float(radius.mean()), reached=inside))
     return rows
 
-# %% ../nbs/11_evaluate.ipynb #e99267a1
+# %% ../nbs/11_evaluate.ipynb #b466bcbb
 def all_ways(
     features: Features,  # of n materials
     bank: Bank,
@@ -152,7 +152,7 @@ def retrieval_result(
     places = dict(crystal_to_profile=ranks(s.T).tolist(), profile_to_crystal=ranks(s).tolist())
     return dict(retrieval=retrieval_metrics(s), ranks=places)
 
-# %% ../nbs/11_evaluate.ipynb #e8d56ecd
+# %% ../nbs/11_evaluate.ipynb #4ea2b6d5
 def evaluate(
     model: WFClip,
     data: WorkFunctionDataset,
@@ -178,7 +178,7 @@ def evaluate(
                 typicality=typicality.tolist(), true=y[split.test].tolist(),
                 predicted={k: p.tolist() for k, p in predictors.items()})
 
-# %% ../nbs/11_evaluate.ipynb #13f8622f
+# %% ../nbs/11_evaluate.ipynb #6331d978
 TITLES = dict(work_function="work function", abs_step="|step|", step="step with sign", ionization_energy="ionisation energy",
               electron_affinity="electron affinity", gap="band gap")
 
@@ -199,7 +199,7 @@ def error_lines(
         lines.append(f"{energy:30}" + "".join(f"{c:>16}" for c in cells))
     return lines
 
-# %% ../nbs/11_evaluate.ipynb #dbb5f722
+# %% ../nbs/11_evaluate.ipynb #c6581a88
 def evaluation_table(
     result: dict,  # of `evaluate`
 ) -> str:

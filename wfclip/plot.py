@@ -7,7 +7,7 @@ __all__ = ['COLORS', 'STYLE', 'MIN_STEP', 'MIN_GAP', 'style', 'save_figure', 'sp
            'band_levels', 'plot_band_alignment', 'plot_parity_panel', 'plot_parity', 'plot_calibration', 'plot_ranks',
            'project', 'free_places', 'plot_map', 'plot_curves']
 
-# %% ../nbs/14_plot.ipynb #14f2eab5
+# %% ../nbs/14_plot.ipynb #c2763fd9
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ import numpy as np
 from .data.profile import Profile, ProfileError, plateaus
 from .data.structure import Layer
 
-# %% ../nbs/14_plot.ipynb #d182870f
+# %% ../nbs/14_plot.ipynb #c01a4126
 COLORS = dict(blue="#0072B2", vermillion="#D55E00", green="#009E73", orange="#E69F00", sky="#56B4E9",
               purple="#CC79A7", gray="#7F7F7F")  # Okabe and Ito, with gray for black and without yellow
 STYLE: dict[Any, Any] = {
@@ -31,14 +31,14 @@ STYLE: dict[Any, Any] = {
     "figure.figsize": (6, 3.7), "figure.constrained_layout.use": True,
 }
 
-# %% ../nbs/14_plot.ipynb #5da4dad6
+# %% ../nbs/14_plot.ipynb #e86630a9
 @contextmanager
 def style() -> Iterator[None]:
     "The style of all plots here; `with style():` gives it to your own."
     import matplotlib as mpl
     with mpl.rc_context(STYLE): yield
 
-# %% ../nbs/14_plot.ipynb #d4e8917f
+# %% ../nbs/14_plot.ipynb #f03aa130
 _FACE, _TEXT, _ATOMS = COLORS["vermillion"], "#737373", [COLORS[k] for k in ("green", "orange", "sky", "purple")]
 
 def _axes(ax: Any, *shape: int, **options: Any) -> Any:
@@ -46,7 +46,7 @@ def _axes(ax: Any, *shape: int, **options: Any) -> Any:
     import matplotlib.pyplot as plt
     return plt.subplots(*shape, **options)[1] if ax is None else ax
 
-# %% ../nbs/14_plot.ipynb #88da9a83
+# %% ../nbs/14_plot.ipynb #c2bc7e8b
 def save_figure(
     drawn: Any,  # matplotlib figure, axes or array of axes
     path: str | os.PathLike,  # *.png
@@ -58,7 +58,7 @@ def save_figure(
     os.replace(temporary, path)
     plt.close(fig)
 
-# %% ../nbs/14_plot.ipynb #f7a109ad
+# %% ../nbs/14_plot.ipynb #0786f142
 def spread(
     values: Sequence[float],  # heights [n], in any order
     distance: float,  # that two of them shall have at least
@@ -70,7 +70,7 @@ def spread(
     moved[order] = isotonic_regression(np.asarray(values, float)[order] - steps) + steps
     return moved
 
-# %% ../nbs/14_plot.ipynb #272dbcd5
+# %% ../nbs/14_plot.ipynb #a302f4ee
 def _level_labels(ax: Any, levels: Mapping[str, float]) -> None:
     "Names at the right of the axes, at the height of their levels."
     points = ax.get_window_extent().height / ax.figure.dpi * 72
@@ -80,13 +80,13 @@ def _level_labels(ax: Any, levels: Mapping[str, float]) -> None:
         ax.annotate(text, (1, level), (1.03, y), xycoords=place, textcoords=place, annotation_clip=False,
                     va="center", color=_TEXT, fontsize=9, arrowprops=leader)
 
-# %% ../nbs/14_plot.ipynb #b22144fb
+# %% ../nbs/14_plot.ipynb #673fc8a2
 def _name(material: Any) -> str:
     "Label of a material, or its formula with subscripts."
     get = material.get if isinstance(material, Mapping) else lambda k: getattr(material, k, None)
     return get("label") or re.sub(r"(\d+)", r"$_{\1}$", get("formula") or "material")
 
-# %% ../nbs/14_plot.ipynb #ea05378d
+# %% ../nbs/14_plot.ipynb #8c093c82
 def plateau_windows(
     profile: Profile,  # computed or predicted
 ) -> list[tuple[float, float]]:  # below, above the layer: lowest and highest height, Å
@@ -96,7 +96,7 @@ def plateau_windows(
         low, high = profile.z[0] + profile.edge, profile.z[-1] - profile.edge
         return [(low, low + 1.5), (high - 1.5, high)]
 
-# %% ../nbs/14_plot.ipynb #5323a79d
+# %% ../nbs/14_plot.ipynb #563acb2f
 MIN_STEP = 0.02  # eV; the faces count as alike if their work functions differ by less
 
 def _mark_step(ax: Any, p: Profile) -> None:
@@ -105,7 +105,7 @@ def _mark_step(ax: Any, p: Profile) -> None:
     text = rf"$\Delta\varphi$ = {p.step:+.2f} eV".replace("-", "−")
     if abs(p.step) > MIN_STEP: ax.annotate(text, top, (0, 5), textcoords="offset points", ha="center", gid="step")
 
-# %% ../nbs/14_plot.ipynb #e722a764
+# %% ../nbs/14_plot.ipynb #b419b2d2
 def _mark_faces(ax: Any, p: Profile, intervals: Mapping[str, tuple[float, float]]) -> None:
     "Both plateaus with their work functions and, if given, the intervals of these."
     arrow = dict(arrowstyle="<->", color=_FACE, shrinkA=0, shrinkB=0)
@@ -122,7 +122,7 @@ def _mark_faces(ax: Any, p: Profile, intervals: Mapping[str, tuple[float, float]
         ax.annotate(text, (end, level), (4 * side, 5), textcoords="offset points", color=_FACE,
                     ha="left" if side > 0 else "right", va="bottom")
 
-# %% ../nbs/14_plot.ipynb #07d14c8d
+# %% ../nbs/14_plot.ipynb #d29c37c0
 def _mark_levels(ax: Any, p: Profile) -> None:
     "Fermi level and band edges."
     levels = {"$E_F$": p.efermi, "VBM": p.vbm, "CBM": p.cbm}
@@ -131,7 +131,7 @@ def _mark_levels(ax: Any, p: Profile) -> None:
         ax.axhline(level, color=_TEXT, lw=.8, ls="-" if name == "$E_F$" else "--", zorder=0, gid=name)
     _level_labels(ax, {f"{name} {level:.2f}".replace("-", "−"): level for name, level in known.items()})
 
-# %% ../nbs/14_plot.ipynb #ce1b2410
+# %% ../nbs/14_plot.ipynb #a847680e
 def _draw_atoms(ax: Any, layer: Layer) -> None:
     "Atoms at their heights below the curve, one row for each element, the element of the highest atom first."
     symbols, height = np.array(layer.symbols), layer.positions[:, 2]
@@ -143,7 +143,7 @@ def _draw_atoms(ax: Any, layer: Layer) -> None:
         ax.plot(z, np.full(len(z), y), "o", ms=6, color=color, gid=f"atoms {element}", **place)
         ax.text(z.max() + .4, y, element, va="center", fontsize=9, color=_TEXT, **place)
 
-# %% ../nbs/14_plot.ipynb #4bd9dbd9
+# %% ../nbs/14_plot.ipynb #eb99dea7
 @style()
 def plot_profile(
     profile: Profile,  # computed or predicted
@@ -168,7 +168,7 @@ def plot_profile(
     _mark_levels(ax, profile)
     return ax
 
-# %% ../nbs/14_plot.ipynb #af3d5def
+# %% ../nbs/14_plot.ipynb #700c331e
 MIN_GAP = 0.1  # eV; a material with a smaller gap is drawn as a metal
 
 def band_levels(
@@ -185,7 +185,7 @@ def band_levels(
     if not ie - ea > MIN_GAP: return [(-f, None) for f in phi.tolist()]
     return [(-ie - shift, -ea - shift) for shift in (phi - phi.mean()).tolist()]
 
-# %% ../nbs/14_plot.ipynb #eda0ccbe
+# %% ../nbs/14_plot.ipynb #6e24d366
 _BARS = {"conduction band": ("orange", "black"), "valence band": ("blue", "white"), "metal, filled": ("gray", "white")}
 
 def _band_bars(levels: list[list], floor: float, ceiling: float) -> dict[str, list[tuple]]:
@@ -198,7 +198,7 @@ def _band_bars(levels: list[list], floor: float, ceiling: float) -> dict[str, li
             if conduction is not None: bars["conduction band"].append((*where, ceiling, conduction))
     return {kind: rows for kind, rows in bars.items() if rows}
 
-# %% ../nbs/14_plot.ipynb #f01f6a67
+# %% ../nbs/14_plot.ipynb #792559de
 def _draw_bars(ax: Any, kind: str, bars: list[tuple]) -> None:
     "Bars of one kind, each with its distance from vacuum at the edge."
     (color, ink), (x, width, far, edge) = _BARS[kind], np.transpose(bars)
@@ -208,7 +208,7 @@ def _draw_bars(ax: Any, kind: str, bars: list[tuple]) -> None:
         ax.annotate(f"{-edge:.2f}", (x, edge), (0, 3 * up), textcoords="offset points", ha="center", color=ink,
                     va="bottom" if up > 0 else "top", fontsize=size, bbox=dict(fc=COLORS[color], lw=0, pad=.3))
 
-# %% ../nbs/14_plot.ipynb #ad2fcb67
+# %% ../nbs/14_plot.ipynb #4546f4b8
 def _name_faces(ax: Any, x: float, y: float) -> None:
     "Which half bar is which face."
     for shift, face in ((-.21, "bottom"), (.21, "top")):
@@ -220,7 +220,7 @@ def _name_bars(ax: Any, names: Sequence[str]) -> None:
     ax.set_xticks(range(len(names)), names, **dict(rotation=30, ha="right", rotation_mode="anchor") if long else {})
     ax.tick_params(axis="x", length=0)
 
-# %% ../nbs/14_plot.ipynb #f9f992fb
+# %% ../nbs/14_plot.ipynb #0895c0ad
 @style()
 def plot_band_alignment(
     materials: Sequence[Any],  # predictions, or mappings with label or formula and the energies of `band_levels`
@@ -242,13 +242,13 @@ def plot_band_alignment(
     ax.legend(loc="lower center", bbox_to_anchor=(.5, 1), ncols=3, handlelength=1)
     return ax
 
-# %% ../nbs/14_plot.ipynb #92cd8012
+# %% ../nbs/14_plot.ipynb #472b4d55
 def _crowd(points: np.ndarray) -> np.ndarray:
     "How many of the points [n, 2] lie within 0.2 eV of each."
     from sklearn.neighbors import KDTree
     return KDTree(points).query_radius(points, .2, count_only=True)
 
-# %% ../nbs/14_plot.ipynb #ede61600
+# %% ../nbs/14_plot.ipynb #e80601f9
 @style()
 def plot_parity_panel(
     true: Sequence[float] | np.ndarray,  # computed values [n], eV
@@ -272,7 +272,7 @@ def plot_parity_panel(
     ax.set(xlabel=f"computed {quantity}, eV", ylabel=f"predicted {quantity}, eV", xlim=ends, ylim=ends, aspect="equal")
     return ax
 
-# %% ../nbs/14_plot.ipynb #bb0fbe42
+# %% ../nbs/14_plot.ipynb #3b4abfb2
 @style()
 def plot_parity(
     result: dict,  # of `wfclip.evaluate.evaluate`
@@ -291,7 +291,7 @@ def plot_parity(
     for panel in axes[:len(names)]: panel.set(xlim=ends, ylim=ends)
     return axes[:len(names)]
 
-# %% ../nbs/14_plot.ipynb #b417aa45
+# %% ../nbs/14_plot.ipynb #a51eb9d4
 @style()
 def plot_calibration(
     nominal: Sequence[float] | np.ndarray,  # coverage that was asked for [k], 0 to 1
@@ -310,7 +310,7 @@ def plot_calibration(
     ax.legend(loc="upper left")
     return ax
 
-# %% ../nbs/14_plot.ipynb #e51f6ded
+# %% ../nbs/14_plot.ipynb #89bb7135
 @style()
 def plot_ranks(
     result: dict,  # of `wfclip.evaluate.evaluate`
@@ -327,7 +327,7 @@ def plot_ranks(
     ax.legend(loc="lower center", bbox_to_anchor=(.5, 1), ncols=3)
     return ax
 
-# %% ../nbs/14_plot.ipynb #81238c84
+# %% ../nbs/14_plot.ipynb #b1330532
 def project(
     embeddings: Any,  # array or tensor [n, D]
     method: str = "pca",  # "pca" or "umap"
@@ -344,7 +344,7 @@ def project(
     except ImportError: raise ValueError('method="umap" needs umap-learn: pip install "wfclip[umap]"') from None
     return UMAP(metric="cosine", random_state=42, n_jobs=1).fit_transform(x), ["UMAP 1", "UMAP 2"]
 
-# %% ../nbs/14_plot.ipynb #af5633e7
+# %% ../nbs/14_plot.ipynb #600e6891
 _RINGS = np.concatenate([r * np.column_stack([1.6 * np.cos(a), np.sin(a)])
                          for a in [np.arange(16) * np.pi / 8] for r in (18, 30, 45, 65, 90, 120)])  # pixels
 
@@ -364,7 +364,7 @@ def free_places(
         places.append(point + _RINGS[k])
     return np.array(places)
 
-# %% ../nbs/14_plot.ipynb #741074fb
+# %% ../nbs/14_plot.ipynb #778e85e4
 def _label_points(ax: Any, xy: np.ndarray, texts: Sequence[str]) -> None:
     "Ring the points [n, 2] and write names beside them."
     from matplotlib.patheffects import withStroke
@@ -378,7 +378,7 @@ def _label_points(ax: Any, xy: np.ndarray, texts: Sequence[str]) -> None:
     places = free_places(ax.transData.transform(xy), sizes, ax.bbox.get_points())
     for note, place in zip(notes, ax.transData.inverted().transform(places)): note.set_position(place)
 
-# %% ../nbs/14_plot.ipynb #70754b16
+# %% ../nbs/14_plot.ipynb #077d1821
 @style()
 def plot_map(
     embeddings: Any,  # array or tensor [n, D]
@@ -396,7 +396,7 @@ def plot_map(
     if labels: _label_points(ax, xy[list(labels)], list(labels.values()))
     return ax
 
-# %% ../nbs/14_plot.ipynb #9288dbd4
+# %% ../nbs/14_plot.ipynb #71a7fc3c
 @style()
 def plot_curves(
     records: list[dict],  # lines of metrics.jsonl

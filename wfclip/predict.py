@@ -7,7 +7,7 @@ __all__ = ['COLUMNS', 'HEADER', 'Neighbor', 'Prediction', 'as_json', 'as_row', '
            'nearest_materials', 'Read', 'read_source', 'read_sources', 'with_edges', 'predict_layers', 'predict_block',
            'predict_iter', 'predict', 'predict_one', 'table_row', 'table_lines', 'json_lines', 'csv_lines']
 
-# %% ../nbs/12_predict.ipynb #b5dae760
+# %% ../nbs/12_predict.ipynb #b69a3fd2
 import csv
 import json
 import os
@@ -32,7 +32,7 @@ from .data.profile import Profile
 from .data.structure import Layer, StructureError, read_layers
 from .nn.clip import WEIGHTS, CrystalTower, WFClip, read_config
 
-# %% ../nbs/12_predict.ipynb #f38255da
+# %% ../nbs/12_predict.ipynb #3b4bc015
 @dataclass(frozen=True)
 class Neighbor:
     "A material of the training data, as a neighbour of another one."
@@ -41,7 +41,7 @@ class Neighbor:
     similarity: float  # cosine of the two crystal embeddings, 1 is equal
     work_function: float  # computed, mean of both faces, eV
 
-# %% ../nbs/12_predict.ipynb #9913f23b
+# %% ../nbs/12_predict.ipynb #9df080cd
 @dataclass(frozen=True)
 class _Structure:
     id: str  # name of the material
@@ -51,7 +51,7 @@ class _Structure:
     thickness: float | None = None  # between the lowest and the highest atom
     vacuum: float | None = None  # rest of the cell's height
 
-# %% ../nbs/12_predict.ipynb #9de02fc0
+# %% ../nbs/12_predict.ipynb #46a27493
 @dataclass(frozen=True)
 class _Energies(_Structure):
     phi_top: float | None = None  # work function of the upper face
@@ -65,7 +65,7 @@ class _Energies(_Structure):
     faces_known: bool | None = None  # False: phi_top is the larger of the two, on whichever face
     method: str | None = None  # a value of METHODS
 
-# %% ../nbs/12_predict.ipynb #5e0c1c9f
+# %% ../nbs/12_predict.ipynb #482b4acd
 @dataclass(frozen=True)
 class Prediction(_Energies):
     "What a model says about one structure; energies in eV, lengths in Å. With `error` set, all but the names is empty."
@@ -92,7 +92,7 @@ class Prediction(_Energies):
         layer = self.layer if self.faces_known else None  # else the profile may be upside down
         return plot_profile(self.profile, layer, neighbors=self.parts, intervals=self.intervals, ax=ax)
 
-# %% ../nbs/12_predict.ipynb #1a020066
+# %% ../nbs/12_predict.ipynb #c13c9bcd
 def as_json(
     p: Prediction,
 ) -> dict:
@@ -102,7 +102,7 @@ def as_json(
     intervals = {k: list(v) for k, v in p.intervals.items()}
     return content | dict(intervals=intervals, neighbors=[asdict(n) for n in p.neighbors], profile=drawn)
 
-# %% ../nbs/12_predict.ipynb #819b79a0
+# %% ../nbs/12_predict.ipynb #0853cac7
 COLUMNS = ("id", "source", "formula", "n_atoms", "thickness", "vacuum", "phi_top", "phi_bottom", "work_function", "step",
            "ionization_energy", "electron_affinity", "coverage", "faces_known", "method", "typicality")
 
@@ -117,7 +117,7 @@ def as_row(
     return row | dict(nearest=near and near.formula, similarity=near and near.similarity,
                       warnings="; ".join(p.warnings), note=p.note, error=p.error)
 
-# %% ../nbs/12_predict.ipynb #c2b8d110
+# %% ../nbs/12_predict.ipynb #d76a2519
 def open_device(
     name: str | None = None,  # "cpu", "cuda", "cuda:1" ...; None: CUDA if there is a GPU, else the CPU
 ) -> torch.device:
@@ -130,7 +130,7 @@ def open_device(
         raise ValueError(f"there is no device {name} here; cpu always works, cuda where torch finds a GPU.") from None
     return device
 
-# %% ../nbs/12_predict.ipynb #21f78c8b
+# %% ../nbs/12_predict.ipynb #42fd96bb
 class _Ensemble:
 
     def __init__(self,
@@ -161,7 +161,7 @@ class _Ensemble:
         "Work function, step and band edges against vacuum."
         return predict_energies(features, self.bank, method or self.methods[0])[0]
 
-# %% ../nbs/12_predict.ipynb #2a843972
+# %% ../nbs/12_predict.ipynb #66e005a6
 class Predictor(_Ensemble):
     "A trained model, or an ensemble, with the training materials it knows."
 
@@ -176,7 +176,7 @@ class Predictor(_Ensemble):
         members = [CrystalTower.from_pretrained(folder / m) for m in config.get("members", [])]
         return cls(WFClip.from_pretrained(folder), bank, energy_note(config.get("data", {})), device, members)
 
-# %% ../nbs/12_predict.ipynb #850cd28e
+# %% ../nbs/12_predict.ipynb #6302f0ed
 def energy_note(
     about: dict,  # of the training data: functional, name
 ) -> str:
@@ -184,7 +184,7 @@ def energy_note(
     return (f"{about.get('functional', 'Computed')}, not experiment; vacuum beside each face from the Fermi level, "
             f"placed in a gap as in the training data ({about.get('name', 'unnamed')}).")
 
-# %% ../nbs/12_predict.ipynb #ea241ecf
+# %% ../nbs/12_predict.ipynb #c5a865cd
 def nearest_materials(
     p_cry: torch.Tensor,  # crystal embeddings [n, D], unit length
     bank: Bank,
@@ -196,14 +196,14 @@ def nearest_materials(
     return [[Neighbor(bank.ids[i], bank.formulas[i], s, float(mean[i])) for s, i in zip(*row)]
             for row in zip(similarity.tolist(), index.tolist())]
 
-# %% ../nbs/12_predict.ipynb #e7ae6142
+# %% ../nbs/12_predict.ipynb #3c2a0f3e
 class Read(NamedTuple):
     "One structure of a source, as far as it could be read."
     source: str  # file, file#number in it, or number in the list of sources
     layer: Layer | StructureError
     warnings: list[str]
 
-# %% ../nbs/12_predict.ipynb #bc5c3faa
+# %% ../nbs/12_predict.ipynb #a0b60475
 def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | StructureError, list[str]]]:
     "Each layer with the warnings that were given while it was read."
     while True:
@@ -214,7 +214,7 @@ def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | 
         if layer is None: return
         yield layer, [str(w.message) for w in heard if w.category is UserWarning]
 
-# %% ../nbs/12_predict.ipynb #1fc6d83b
+# %% ../nbs/12_predict.ipynb #45d1ca9c
 def read_source(
     source: Any,  # one path or object
     name: str,  # of the source
@@ -228,7 +228,7 @@ def read_source(
         if single and path and isinstance(layer, Layer): layer = replace(layer, id=layer.id.removesuffix("#1"))
         yield Read(name if single else f"{name}#{k}", layer, [w.removeprefix(f"{name}: ") for w in heard])
 
-# %% ../nbs/12_predict.ipynb #4227b7d8
+# %% ../nbs/12_predict.ipynb #5ddd622c
 def read_sources(
     sources: Any,  # a path or object, or an iterable of them
 ) -> Iterator[Read]:
@@ -238,30 +238,31 @@ def read_sources(
     for k, source in enumerate([sources] if one or not isinstance(sources, Iterable) else sources, 1):
         yield from read_source(source, str(source) if is_path(source) else f"structure {k}")
 
-# %% ../nbs/12_predict.ipynb #0a184d35
+# %% ../nbs/12_predict.ipynb #0e506c8e
 def _structure_fields(source: str, layer: Layer, heard: list[str], known: set[str]) -> dict:
     "What there is to say about a structure before anything is predicted."
     doubts = [f"{symbol} does not occur in the training data" for symbol in sorted(set(layer.symbols) - known)]
     return dict(id=layer.id or source, source=source, layer=layer, formula=layer.formula, n_atoms=len(layer),
                 thickness=layer.thickness, vacuum=layer.vacuum, warnings=heard + doubts)
 
-# %% ../nbs/12_predict.ipynb #284b587f
+# %% ../nbs/12_predict.ipynb #c0715d0c
 def _unusual(similarity: float, typicality: float) -> list[str]:
     "A warning if a structure is unlike the training data."
     if typicality >= UNUSUAL: return []
     return [f"unlike the training data: similarity {similarity:.3f} to the nearest known material, lower than for "
             f"{1 - typicality:.0%} of held-out materials; the interval may be too narrow"]
 
-# %% ../nbs/12_predict.ipynb #1b567584
+# %% ../nbs/12_predict.ipynb #6759d2e4
 def with_edges(
     profile: Profile,  # from the Fermi level
-    energies: dict[str, float],  # work_function, ionization_energy, electron_affinity, eV
+    energies: dict[str, float],  # work_function, and ionization_energy and electron_affinity if known, eV
 ) -> Profile:
     "The profile with its band edges, counted from the Fermi level like the profile; as it is for a metal."
+    if "electron_affinity" not in energies: return profile
     vbm, cbm = (energies["work_function"] - energies[k] for k in ("ionization_energy", "electron_affinity"))
     return replace(profile, vbm=vbm, cbm=cbm) if cbm - vbm > .1 else profile
 
-# %% ../nbs/12_predict.ipynb #9915cccd
+# %% ../nbs/12_predict.ipynb #903f492d
 def predict_layers(
     layers: Sequence[Layer],  # n layers
     predictor: Predictor,
@@ -279,15 +280,15 @@ def predict_layers(
     blends = blend_profiles(predictor.profiles, layers, *faces, index, weight, signed)
     answers = []
     for i, (near, blend) in enumerate(zip(neighbors, blends)):
-        value = {k: float(t[i]) for k, t in energies.items()}
-        interval = {k: (value[k] - r[i], value[k] + r[i]) for k, r in radius.items() if isfinite(r[i])}
+        value = {k: float(t[i]) for k, t in energies.items() if not t[i].isnan()}
+        interval = {k: (value[k] - radius[k][i], value[k] + radius[k][i]) for k in value if isfinite(radius[k][i])}
         answers.append(dict(**value, intervals=interval, coverage=coverage, faces_known=signed, method=METHODS[method],
                             neighbors=near, typicality=typical[i], note=predictor.note,
                             warnings=_unusual(near[0].similarity, typical[i]), profile=with_edges(blend.profile, value),
                             parts=[part[:2] for part in blend.parts]))
     return answers
 
-# %% ../nbs/12_predict.ipynb #01f2ca8e
+# %% ../nbs/12_predict.ipynb #d7729424
 def predict_block(
     block: Sequence[Read],  # n structures, some of which could not be read
     predictor: Predictor,
@@ -303,7 +304,7 @@ def predict_block(
             answer, read = next(answers), _structure_fields(source, layer, heard, predictor.elements)
             yield Prediction(**read | answer | dict(warnings=read["warnings"] + answer["warnings"]))
 
-# %% ../nbs/12_predict.ipynb #0662d33a
+# %% ../nbs/12_predict.ipynb #8ba4872b
 def predict_iter(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`; None: the weights inside the package
@@ -322,7 +323,7 @@ def predict_iter(
     blocks = iter(lambda: list(islice(found, block)), [])
     return chain.from_iterable(predict_block(items, predictor, method, coverage) for items in blocks)
 
-# %% ../nbs/12_predict.ipynb #65da03b0
+# %% ../nbs/12_predict.ipynb #5592d61d
 def predict(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`; None: the weights inside the package
@@ -333,7 +334,7 @@ def predict(
     "Predict the work functions of both faces of layers from their structures."
     return list(predict_iter(sources, model, method, coverage, device))
 
-# %% ../nbs/12_predict.ipynb #4c18c3bd
+# %% ../nbs/12_predict.ipynb #180b937f
 def predict_one(
     source: Any,  # path, `Layer`, ASE `Atoms` or pymatgen `Structure`
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`; None: the weights inside the package
@@ -345,7 +346,7 @@ def predict_one(
     if found[0].error: raise ValueError(f"{found[0].source}: {found[0].error}")
     return found[0]
 
-# %% ../nbs/12_predict.ipynb #8bf8507c
+# %% ../nbs/12_predict.ipynb #b33c85a7
 HEADER = """\
 structure            formula    atoms  thickness  vacuum |    top   bottom   mean  within   step |    IE     EA | nearest known
                                                Å       Å |     eV       eV     eV      eV     eV |    eV     eV |"""
@@ -356,14 +357,15 @@ def table_row(
     "One line of a table under HEADER, and one for each warning."
     if p.error: return f"{p.id:20} {p.error}"
     known, star = p.neighbors[0], " " if p.faces_known else "*"
+    edges = "".join(f"{'?' if e is None else f'{e:.2f}':>{w}}" for e, w in ((p.ionization_energy, 5), (p.electron_affinity, 7)))
     within = f"±{(p.interval[1] - p.interval[0]) / 2:.2f}" if p.interval else "?"
     row = (f"{p.id:20} {p.formula:10}{p.n_atoms:6}{p.thickness:11.2f}{p.vacuum:8.2f} | "
            f"{p.phi_top:6.2f}{star}{p.phi_bottom:8.2f}{star}{p.work_function:6.2f}{within:>8}{p.step:z7.2f} | "
-           f"{p.ionization_energy:5.2f}{p.electron_affinity:7.2f} | "
+           f"{edges} | "
            f"{known.formula} {known.work_function:.2f} eV, similarity {known.similarity:.3f}")
     return "\n".join([row, *(f"  ! {w}" for w in p.warnings)])
 
-# %% ../nbs/12_predict.ipynb #efd4086f
+# %% ../nbs/12_predict.ipynb #0dfba077
 def table_lines(
     predictions: Iterable[Prediction],
 ) -> Iterator[str]:
@@ -379,7 +381,7 @@ def table_lines(
         if p.faces_known is False: notes["* This method cannot tell the faces apart: the larger is given as top."] = None
     yield from notes
 
-# %% ../nbs/12_predict.ipynb #ad7ba44c
+# %% ../nbs/12_predict.ipynb #1402f70f
 def json_lines(
     predictions: Iterable[Prediction],
 ) -> Iterator[str]:
@@ -390,7 +392,7 @@ def json_lines(
         separator = ","
     yield "]" if separator == "," else "[]"
 
-# %% ../nbs/12_predict.ipynb #d710829c
+# %% ../nbs/12_predict.ipynb #f83263c1
 def csv_lines(
     predictions: Iterable[Prediction],
 ) -> Iterator[str]:

@@ -10,7 +10,7 @@ __all__ = ['INDEX_FORMAT', 'LEVELS', 'TEXTS', 'FLAGS', 'COLUMNS', 'SIDES', 'HEAD
            'conditions', 'Candidate', 'candidate', 'Query', 'embed_query', 'Candidates', 'by_work_function',
            'rank_rows', 'open_predictor', 'narrow', 'search', 'candidate_row', 'candidate_lines', 'candidate_csv']
 
-# %% ../nbs/13_search.ipynb #b9ed1b7c
+# %% ../nbs/13_search.ipynb #25a224a1
 import csv
 import hashlib
 import json
@@ -37,7 +37,7 @@ from .data.structure import Layer, read_layer
 from .nn.clip import WEIGHTS, write_atomic
 from .predict import Predictor, read_sources
 
-# %% ../nbs/13_search.ipynb #ff5b1828
+# %% ../nbs/13_search.ipynb #162d96b3
 def sort_keys(
     similarity: torch.Tensor,  # [Q, b], float32
     rows: torch.Tensor,  # row of each column [b], int64, below 2^32
@@ -53,7 +53,7 @@ def from_sort_keys(
     high = keys >> 32
     return (high ^ (high >> 31 & 0x7FFFFFFF)).int().view(torch.float32), 2**32 - 1 - (keys & 0xFFFFFFFF)
 
-# %% ../nbs/13_search.ipynb #c3c98318
+# %% ../nbs/13_search.ipynb #1fbc73fb
 def row_blocks(
     matrix: np.ndarray | torch.Tensor,  # [n, D], float16 or float32, in memory or mapped from a file
     keep: np.ndarray | None = None,  # rows to read [n], bool; None: all
@@ -70,7 +70,7 @@ def row_blocks(
         yield rows, block.copy_(tensor[start:start + size] if len(rows) == size else tensor[rows])
         if give_back: give_back(mmap.MADV_DONTNEED)
 
-# %% ../nbs/13_search.ipynb #2a9f2d46
+# %% ../nbs/13_search.ipynb #2aef09fc
 @torch.no_grad()
 def top_k(
     query: torch.Tensor,  # [Q, D] or [D]
@@ -87,7 +87,7 @@ def top_k(
         best = best.topk(min(k, best.shape[1]), dim=1).values
     return from_sort_keys(best if query.ndim == 2 else best[0])
 
-# %% ../nbs/13_search.ipynb #ce4ed538
+# %% ../nbs/13_search.ipynb #39e726f0
 INDEX_FORMAT = "wfclip-index-1"
 LEVELS = "phi_top", "phi_bottom", "work_function", "step", "ionization_energy", "electron_affinity", "gap"
 TEXTS = "id", "formula", "source"
@@ -95,7 +95,7 @@ FLAGS = "predicted", "faces_known", "unseen"
 COLUMNS = ({"text_end": "int64", "n_atoms": "int32", "thickness": "float32"} | dict.fromkeys(LEVELS, "float32")
            | {"embeddings": "float16", "elements": "uint8", "text": "uint8"} | dict.fromkeys(FLAGS, "uint8"))
 
-# %% ../nbs/13_search.ipynb #447b44ec
+# %% ../nbs/13_search.ipynb #36fe54f2
 def _append(spool: Mapping[str, IO[bytes]], block: dict[str, Any]) -> int:
     "Add a block of rows to the columns' files; the number of rows."
     texts = [text.encode() for row in zip(*(block[name] for name in TEXTS)) for text in row]
@@ -104,7 +104,7 @@ def _append(spool: Mapping[str, IO[bytes]], block: dict[str, Any]) -> int:
         if name in COLUMNS: spool[name].write(np.asarray(values, COLUMNS[name]).tobytes())
     return len(block["id"])
 
-# %% ../nbs/13_search.ipynb #3524f38e
+# %% ../nbs/13_search.ipynb #4f41f0d8
 def _join(path: Path, spool: Mapping[str, IO[bytes]], n: int, about: dict):
     "Write the header and then column after column."
     header: dict[str, Any] = {"__metadata__": {"wfclip": json.dumps(about)}}
@@ -122,7 +122,7 @@ def _join(path: Path, spool: Mapping[str, IO[bytes]], n: int, about: dict):
             file.seek(0)
             copyfileobj(file, out, 2**20)
 
-# %% ../nbs/13_search.ipynb #afa81d98
+# %% ../nbs/13_search.ipynb #8b4bb135
 def write_index(
     path: str | os.PathLike,  # *.safetensors
     blocks: Iterable[dict[str, Any]],  # COLUMNS of some materials each, texts as lists of strings
@@ -140,7 +140,7 @@ def write_index(
         write_atomic(path, lambda p: _join(p, spool, n, header))
     return n
 
-# %% ../nbs/13_search.ipynb #89ad3c73
+# %% ../nbs/13_search.ipynb #78ccafa5
 def open_index(
     path: Path,  # a file of `write_index`
 ) -> tuple[dict, dict[str, np.memmap]]:  # header; columns by name
@@ -160,7 +160,7 @@ def open_index(
         raise ValueError(f"{path}: damaged, its columns differ in length; build it again.")
     return about, columns
 
-# %% ../nbs/13_search.ipynb #17f72dc5
+# %% ../nbs/13_search.ipynb #6e55a244
 class Index:
     "The materials of an index file: columns by name, texts one by one."
 
@@ -182,7 +182,7 @@ class Index:
         place, ends = len(TEXTS) * i + TEXTS.index(name), self["text_end"].reshape(-1)
         return bytes(self["text"][ends[place - 1] if place else 0:ends[place]]).decode()
 
-# %% ../nbs/13_search.ipynb #b682b491
+# %% ../nbs/13_search.ipynb #d7bf0d07
 def element_bits(
     numbers: Sequence[Sequence[int] | np.ndarray],  # atomic numbers of n materials
 ) -> np.ndarray:  # [n, 15], uint8
@@ -191,7 +191,7 @@ def element_bits(
     for row, z in zip(occurs, numbers): row[z] = True
     return np.packbits(occurs, axis=1)
 
-# %% ../nbs/13_search.ipynb #f8ef4909
+# %% ../nbs/13_search.ipynb #b4fa1975
 def layer_columns(
     layers: Sequence[Layer],  # n layers
     sources: Sequence[str],  # where each was read [n]
@@ -203,7 +203,7 @@ def layer_columns(
                 elements=element_bits([l.numbers for l in layers]),
                 unseen=[bool(set(l.symbols) - predictor.elements) for l in layers])
 
-# %% ../nbs/13_search.ipynb #4c7df946
+# %% ../nbs/13_search.ipynb #ec2ccd4c
 def crystal_columns(
     layers: Sequence[Layer],  # n layers
     sources: Sequence[str],  # where each was read [n]
@@ -217,7 +217,7 @@ def crystal_columns(
     return layer_columns(layers, sources, predictor) | energies | dict(
         gap=gap, embeddings=features.p_cry, predicted=np.ones(n), faces_known=np.full(n, signed))
 
-# %% ../nbs/13_search.ipynb #42ad9048
+# %% ../nbs/13_search.ipynb #a973cd41
 def load_profile(
     source: str | os.PathLike | Profile,  # a file or a profile
     efermi: float | None = None,  # Fermi level from the zero of the file, eV; for files that do not say
@@ -229,7 +229,7 @@ def load_profile(
                            "level, or the Fermi level (efermi).")
     return profile
 
-# %% ../nbs/13_search.ipynb #d9f23d97
+# %% ../nbs/13_search.ipynb #0e06982f
 @torch.no_grad()
 def embed_profiles(
     profiles: Sequence[Profile],  # n profiles, from the Fermi level
@@ -240,7 +240,7 @@ def embed_profiles(
     phi = np.stack([p.resample(c.profile_length, c.profile_spacing).phi for p in profiles])
     return predictor.model.encode_profile(torch.as_tensor(phi).to(weight)).float().cpu()
 
-# %% ../nbs/13_search.ipynb #aefaec17
+# %% ../nbs/13_search.ipynb #645fc570
 def profile_columns(
     profiles: Sequence[Profile],  # n profiles, from the Fermi level
     sources: Sequence[str],  # where each was read [n]
@@ -255,7 +255,7 @@ def profile_columns(
         n_atoms=np.zeros(n), thickness=np.full(n, np.nan), elements=np.zeros((n, 15)), unseen=np.zeros(n),
         embeddings=embed_profiles(profiles, predictor), predicted=np.zeros(n), faces_known=np.ones(n))
 
-# %% ../nbs/13_search.ipynb #a3a6c6da
+# %% ../nbs/13_search.ipynb #ac01c80b
 def read_profiles(
     sources: Any,  # a path or `Profile`, or an iterable of them
     efermi: float | None = None,  # Fermi level from the zero of the files, eV; for files that do not say
@@ -268,7 +268,7 @@ def read_profiles(
         except ProfileError as error: yield name, ProfileError(str(error).removeprefix(f"{name}: ")), []
         except OSError as error: yield name, ProfileError(f"cannot be read ({error.strerror}); check the path."), []
 
-# %% ../nbs/13_search.ipynb #48fd7837
+# %% ../nbs/13_search.ipynb #fdeccf41
 def fingerprint(
     model: torch.nn.Module,
 ) -> str:  # sha256 of the names and values of its weights, hexadecimal
@@ -279,7 +279,7 @@ def fingerprint(
         digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
 
-# %% ../nbs/13_search.ipynb #faf4b229
+# %% ../nbs/13_search.ipynb #1c19b428
 SIDES = {"crystal": crystal_columns, "profile": profile_columns}
 
 def _blocks(found: Iterator, size: int, columns: Callable, report: Callable, lost: list[int]) -> Iterator[dict]:
@@ -292,7 +292,7 @@ def _blocks(found: Iterator, size: int, columns: Callable, report: Callable, los
             if isinstance(item, ValueError): report(f"{source}: {getattr(item, 'problem', item)}")
         if good: yield columns(*zip(*good))
 
-# %% ../nbs/13_search.ipynb #781e07b4
+# %% ../nbs/13_search.ipynb #4d78e1ce
 def build_index(
     sources: Any,  # structures as for `predict`, or profiles: a path or object, or an iterable of them
     out: str | os.PathLike,  # *.safetensors, or *.npz for other programs
@@ -310,7 +310,7 @@ def build_index(
     blocks = _blocks(found, block, lambda items, names: SIDES[side](items, names, predictor), report, lost)
     return write_embeddings(out, blocks, side=side, model=fingerprint(predictor.model), note=note), lost[0]
 
-# %% ../nbs/13_search.ipynb #538a85fe
+# %% ../nbs/13_search.ipynb #b32e026a
 def build_index_from_dataset(
     data: WorkFunctionDataset,
     out: str | os.PathLike,  # *.safetensors, or *.npz for other programs
@@ -329,7 +329,7 @@ def build_index_from_dataset(
     note = f"{functional}, not experiment; vacuum beside each face from the Fermi level, placed in a gap as in {name}."
     return write_embeddings(out, blocks, side="crystal", model=fingerprint(predictor.model), note=note)
 
-# %% ../nbs/13_search.ipynb #28675826
+# %% ../nbs/13_search.ipynb #abd712e9
 def save_npz(
     index: Index,
     path: str | os.PathLike,  # *.npz
@@ -354,7 +354,7 @@ def write_embeddings(
         save_npz(Index(temporary), out)
     return n
 
-# %% ../nbs/13_search.ipynb #0f8f0b54
+# %% ../nbs/13_search.ipynb #535346af
 def element_set(
     symbols: str | Iterable[str],  # "Mo, S" or ["Mo", "S"]
 ) -> dict[str, int]:  # symbol -> atomic number
@@ -365,7 +365,7 @@ def element_set(
         if not atomic_numbers.get(name): raise ValueError(f"{name} is not an element; write symbols such as Mo, S.")
     return {name: atomic_numbers[name] for name in names}
 
-# %% ../nbs/13_search.ipynb #73100163
+# %% ../nbs/13_search.ipynb #e35a6452
 def element_conditions(
     has: np.ndarray,  # elements of n materials, as of `element_bits` [n, 15]
     elements: str | Iterable[str] = (),  # must contain all of these
@@ -378,7 +378,7 @@ def element_conditions(
     asked = {word: (element_set(symbols), test) for word, (symbols, test) in tests.items()}
     return {f"{word} {', '.join(z)}": test(element_bits([[*z.values()]])[0]) for word, (z, test) in asked.items() if z}
 
-# %% ../nbs/13_search.ipynb #2e002c4f
+# %% ../nbs/13_search.ipynb #29fdf2f7
 def limits(
     name: str,  # of what is limited
     bounds: Sequence[float],  # lower and upper, eV
@@ -389,7 +389,7 @@ def limits(
     if not low <= high: raise ValueError(f"{name}: {low:g} to {high:g} eV is no range; give the lower limit first.")
     return low, high
 
-# %% ../nbs/13_search.ipynb #ac918f12
+# %% ../nbs/13_search.ipynb #b21bf122
 def conditions(
     index: Index,  # of n materials
     work_function: Sequence[float] | None = None,  # range in which at least one face must be, eV
@@ -411,7 +411,7 @@ def conditions(
         found[f"a gap of {low:g} to {high:g} eV"] = within("gap", low, high)
     return found
 
-# %% ../nbs/13_search.ipynb #83d34f80
+# %% ../nbs/13_search.ipynb #3a1baf21
 @dataclass(frozen=True)
 class Candidate:
     "A material that was found; energies in eV."
@@ -434,7 +434,7 @@ class Candidate:
     similarity: float | None = None  # to the query, 1 is equal; None if there was only a range
     same: bool = False  # same formula as the query and similarity above 0.999: the query itself or a twin
 
-# %% ../nbs/13_search.ipynb #aac83bfe
+# %% ../nbs/13_search.ipynb #88dc9891
 def candidate(
     index: Index,
     i: int,  # row
@@ -447,7 +447,7 @@ def candidate(
     return Candidate(**texts, **flags, **{k: number(index[k][i]) for k in (*LEVELS, "thickness")}, **more,
                      n_atoms=int(index["n_atoms"][i]) or None)
 
-# %% ../nbs/13_search.ipynb #1287d13b
+# %% ../nbs/13_search.ipynb #48b01136
 class Query(NamedTuple):
     "What to be similar to."
     embedding: torch.Tensor  # [D], unit length
@@ -471,7 +471,7 @@ def embed_query(
     size = f"{len(layer)} atoms, thickness {layer.thickness:.2f} Å, vacuum {layer.vacuum:.2f} Å"
     return Query(predictor.encode([layer]).p_cry[0], f"like {layer.formula}: {size}{unseen}", layer.formula)
 
-# %% ../nbs/13_search.ipynb #0a609a5b
+# %% ../nbs/13_search.ipynb #92fd5e07
 class Candidates(list):
     "Candidates, best first, with the question they answer."
 
@@ -488,7 +488,7 @@ class Candidates(list):
         "As plain lists, strings and numbers, for JSON."
         return dict(query=self.query, remaining=self.remaining, note=self.note, candidates=[asdict(c) for c in self])
 
-# %% ../nbs/13_search.ipynb #be3b6bf5
+# %% ../nbs/13_search.ipynb #f2d43e88
 def by_work_function(
     index: Index,  # of n materials
     keep: np.ndarray,  # materials to sort [n], bool
@@ -501,7 +501,7 @@ def by_work_function(
     off = [np.abs(index[face][rows] - middle) for face in ("phi_top", "phi_bottom")]
     return rows[np.argsort(np.minimum(*off), kind="stable")]
 
-# %% ../nbs/13_search.ipynb #de110f29
+# %% ../nbs/13_search.ipynb #be55c80c
 def rank_rows(
     index: Index,  # of n materials
     keep: np.ndarray,  # materials that fulfil all conditions [n], bool
@@ -519,7 +519,7 @@ def rank_rows(
     return [candidate(index, i, rank=rank, similarity=round(s, 4), same=same(s, i))
             for rank, (s, i) in enumerate(zip(similarity, rows), 1)]
 
-# %% ../nbs/13_search.ipynb #f075156d
+# %% ../nbs/13_search.ipynb #f0687e63
 def open_predictor(
     index: Index,
     model: str | os.PathLike | Predictor | None,  # None: the model inside the package
@@ -531,7 +531,7 @@ def open_predictor(
         raise ValueError(f"{index.path}: made with another model; name that one, or embed the materials again.")
     return predictor
 
-# %% ../nbs/13_search.ipynb #4b9f4718
+# %% ../nbs/13_search.ipynb #469e83e3
 def narrow(
     n: int,  # materials
     found: dict[str, np.ndarray],  # of `conditions`
@@ -543,7 +543,7 @@ def narrow(
         remaining[words] = int(keep.sum())
     return keep, remaining
 
-# %% ../nbs/13_search.ipynb #aa5ae2b8
+# %% ../nbs/13_search.ipynb #4486c0e8
 def search(
     work_function: Sequence[float] | None = None,  # range in which at least one face must be, eV
     profile: str | os.PathLike | Profile | None = None,  # of what is wanted, from the Fermi level
@@ -568,7 +568,7 @@ def search(
     keep, remaining = narrow(len(index), asked)
     return Candidates(rank_rows(index, keep, k, query, work_function), query, remaining, index.about["note"])
 
-# %% ../nbs/13_search.ipynb #5b46f78e
+# %% ../nbs/13_search.ipynb #ecce3660
 HEADER = """\
 rank  material             formula    atoms  thickness |    top   bottom   step    mean |    gap | energies   similarity
                                                      Å |     eV       eV     eV      eV |     eV |"""
@@ -584,7 +584,7 @@ def candidate_row(
            f"{cell(c.gap, 6)} | {'predicted' if c.predicted else 'computed':9}")
     return (row + ("" if c.similarity is None else f"{c.similarity:12.4f}") + marks).rstrip()
 
-# %% ../nbs/13_search.ipynb #38d9c951
+# %% ../nbs/13_search.ipynb #59733011
 def candidate_lines(
     found: Candidates,
 ) -> Iterator[str]:
@@ -600,7 +600,7 @@ def candidate_lines(
     if any(c.same for c in found): yield "= query: same formula and similarity above 0.999, the query itself or a twin."
     if any(c.unseen for c in found): yield "! Contains an element that the model never saw in training."
 
-# %% ../nbs/13_search.ipynb #678e0b95
+# %% ../nbs/13_search.ipynb #d3368d38
 def candidate_csv(
     found: Candidates,
 ) -> str:

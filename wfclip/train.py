@@ -7,7 +7,7 @@ __all__ = ['SHOWN', 'TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_grou
            'run_epoch', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_run', 'read_run', 'StopRequest',
            'run_epochs', 'read_metrics', 'train']
 
-# %% ../nbs/10_train.ipynb #db8e0d96
+# %% ../nbs/10_train.ipynb #4e1d17ed
 import json
 import math
 import os
@@ -32,7 +32,7 @@ from .evaluate import retrieval_metrics
 from .nn.clip import FORMAT, WFClip, read_config, write_atomic, write_json, write_tensors
 from .plot import plot_curves, save_figure
 
-# %% ../nbs/10_train.ipynb #4b2475e9
+# %% ../nbs/10_train.ipynb #9b0f3d72
 @dataclass(frozen=True)
 class TrainConfig:
     "How a model is trained; stored with the run."
@@ -60,7 +60,7 @@ class TrainConfig:
         "The seed of weights, order and flips. (Torch's generators look at its lowest 32 bits only.)"
         return (self.seed + 1_000_000 * self.member) % 2**32
 
-# %% ../nbs/10_train.ipynb #872725f2
+# %% ../nbs/10_train.ipynb #c92c2030
 def epoch_batches(
     n: int,  # training materials
     batch_size: int,  # wanted batch size
@@ -73,7 +73,7 @@ def epoch_batches(
     parts = max(1, min(round(n / batch_size), n // 2))
     return list(zip(order.tensor_split(parts), flips.tensor_split(parts)))
 
-# %% ../nbs/10_train.ipynb #b161edf4
+# %% ../nbs/10_train.ipynb #298931bd
 def cosine_lr(
     step: int,  # steps done
     total: int,  # steps of the whole run
@@ -82,7 +82,7 @@ def cosine_lr(
     "Cosine annealing to zero (Loshchilov and Hutter, 2017)."
     return lr * (1 + math.cos(math.pi * step / total)) / 2
 
-# %% ../nbs/10_train.ipynb #8e173464
+# %% ../nbs/10_train.ipynb #e66bd3f0
 def parameter_groups(
     model: torch.nn.Module,  # with named parameters
     weight_decay: float,  # of matrices
@@ -93,7 +93,7 @@ def parameter_groups(
         (decay if p.dim() > 1 or name.startswith("crystal.pool.") and name.endswith("weight") else rest).append(p)
     return [dict(params=decay, weight_decay=weight_decay), dict(params=rest, weight_decay=0.)]
 
-# %% ../nbs/10_train.ipynb #ec219f0f
+# %% ../nbs/10_train.ipynb #943cfe66
 class Feed:
     "The graphs, profiles and targets of a dataset, resident on the device; `take` gathers a batch."
 
@@ -117,7 +117,7 @@ class Feed:
         if flip is not None: profiles = torch.where(flip.to(profiles.device)[:, None], profiles.flip(1), profiles)
         return self.store.gather(index), profiles, target
 
-# %% ../nbs/10_train.ipynb #a345290d
+# %% ../nbs/10_train.ipynb #fb383a2e
 def autocast(
     precision: str,  # "auto", "float32" or "bfloat16"
     device: torch.device,
@@ -128,7 +128,7 @@ def autocast(
             device.type == "cpu" and (native("_is_avx512_bf16_supported") or native("_is_amx_tile_supported")))
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16" or precision == "auto" and fast)
 
-# %% ../nbs/10_train.ipynb #d25bb635
+# %% ../nbs/10_train.ipynb #4dcc5557
 class Trainer:
     "A model on its way: weights, optimizer, the epoch reached and the best model so far."
 
@@ -150,7 +150,7 @@ class Trainer:
         "A copy of the model's weights and buffers."
         return {k: t.detach().cpu().clone() for k, t in self.model.state_dict().items()}
 
-# %% ../nbs/10_train.ipynb #9d62a42b
+# %% ../nbs/10_train.ipynb #eebb8940
 def train_step(
     trainer: Trainer,
     index: np.ndarray,  # materials of the batch [B]
@@ -169,7 +169,7 @@ def train_step(
     trainer.optimizer.step()
     return loss.detach()
 
-# %% ../nbs/10_train.ipynb #e76a273d
+# %% ../nbs/10_train.ipynb #a02a62e9
 def run_epoch(
     trainer: Trainer,
 ) -> dict:  # the record for metrics.jsonl
@@ -185,7 +185,7 @@ def run_epoch(
     if record["val_loss"] < trainer.best: trainer.best, trainer.best_state = record["val_loss"], trainer.weights()
     return record
 
-# %% ../nbs/10_train.ipynb #84c545eb
+# %% ../nbs/10_train.ipynb #9a9de206
 @torch.no_grad()
 def validate(
     model: WFClip,
@@ -206,7 +206,7 @@ def validate(
         record["val_mae"] = float((out.properties["work_function"] - target["work_function"]).abs().mean())
     return record
 
-# %% ../nbs/10_train.ipynb #0507a00b
+# %% ../nbs/10_train.ipynb #31fb55db
 def save_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -219,7 +219,7 @@ def save_checkpoint(
     write_tensors(out / "model.safetensors", trainer.best_state)
     write_tensors(out / "last/state.safetensors", state, epoch=trainer.epoch, best=trainer.best)
 
-# %% ../nbs/10_train.ipynb #bc07eb34
+# %% ../nbs/10_train.ipynb #6ba266e8
 def load_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
@@ -237,7 +237,7 @@ def load_checkpoint(
     trainer.epoch, trainer.best = header["epoch"], header["best"]
     with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
 
-# %% ../nbs/10_train.ipynb #34ad5035
+# %% ../nbs/10_train.ipynb #bd868cf9
 def start_run(
     config: WFClipConfig,
     training: TrainConfig,
@@ -262,7 +262,7 @@ def start_run(
                                          data=dict(path=str(data.path.resolve()), materials=len(data), **data.about)))
     return split
 
-# %% ../nbs/10_train.ipynb #62daaf4b
+# %% ../nbs/10_train.ipynb #fee556dd
 def read_run(
     out: Path,  # run folder
     data: WorkFunctionDataset,  # the dataset it was trained on
@@ -274,7 +274,7 @@ def read_run(
     split = Split.from_dict(json.loads((out / "split.json").read_text()), data.ids)
     return WFClipConfig.from_dict(config["model"]), TrainConfig(**config["training"]), split
 
-# %% ../nbs/10_train.ipynb #d5492a0a
+# %% ../nbs/10_train.ipynb #f2f704d2
 class StopRequest:
     "Within this context the first Ctrl-C or SIGTERM is only noted; a second Ctrl-C interrupts at once."
 
@@ -291,7 +291,7 @@ class StopRequest:
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
 
-# %% ../nbs/10_train.ipynb #78b0bbc2
+# %% ../nbs/10_train.ipynb #9d484365
 SHOWN = "train_loss", "val_loss", "recall_at_1"  # in the progress bar
 
 def run_epochs(
@@ -316,7 +316,7 @@ def run_epochs(
                 saved = time.monotonic()
     if trainer.epoch < epochs: raise KeyboardInterrupt
 
-# %% ../nbs/10_train.ipynb #3c8cd646
+# %% ../nbs/10_train.ipynb #bb618155
 def read_metrics(
     out: Path,  # run folder
 ) -> list[dict]:  # one record per epoch
@@ -325,7 +325,7 @@ def read_metrics(
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
-# %% ../nbs/10_train.ipynb #a11ca516
+# %% ../nbs/10_train.ipynb #eed9dfc3
 def train(
     config: WFClipConfig,  # model; WFClipConfig() is ours, WFClipConfig.paper() the published one
     data: WorkFunctionDataset,  # as of `load_dataset`

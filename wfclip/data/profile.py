@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EDGE', 'MAX_SLOPE', 'ProfileError', 'Plateau', 'plateaus', 'open_cell', 'Profile', 'read_profile']
 
-# %% ../../nbs/data/01_profile.ipynb #4ef441c0
+# %% ../../nbs/data/01_profile.ipynb #2a1d8783
 import os
 import re
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-# %% ../../nbs/data/01_profile.ipynb #d33f5ce6
+# %% ../../nbs/data/01_profile.ipynb #6ff753ca
 class ProfileError(ValueError):
     "What is no work function profile or cannot be read: one sentence, what is wrong and what to do."
 
-# %% ../../nbs/data/01_profile.ipynb #5804d3a6
+# %% ../../nbs/data/01_profile.ipynb #d74df160
 @dataclass(frozen=True)
 class Plateau:
     "Average of the potential over a window in the vacuum."
@@ -30,12 +30,12 @@ class Plateau:
     slope: float  # of a straight line through the window, eV/Å
     window: tuple[float, float]  # lowest and highest height, Å
 
-# %% ../../nbs/data/01_profile.ipynb #f8a1265e
+# %% ../../nbs/data/01_profile.ipynb #30e2d269
 EDGE = 0.7  # Å at either end of the data that may hold the step of a dipole correction
 _WIDTH = 1.5  # Å over which a plateau is averaged
 MAX_SLOPE = 0.02  # eV/Å that still counts as flat
 
-# %% ../../nbs/data/01_profile.ipynb #510f9831
+# %% ../../nbs/data/01_profile.ipynb #4a4334df
 def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float, side: str) -> Plateau:
     tried = []
     for high in np.arange(z[-1] - edge, z[-1] - np.ptp(z) / 4, -_WIDTH / 3):
@@ -49,7 +49,7 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
                        f"is flattest and {max_slope:g} is allowed; use a dipole correction, more vacuum, or the "
                        "potential without exchange and correlation (LVHAR, not LVTOT).")
 
-# %% ../../nbs/data/01_profile.ipynb #a3ae63ea
+# %% ../../nbs/data/01_profile.ipynb #b3472c0f
 def plateaus(
     z: np.ndarray,  # ascending, even grid [L], Å
     phi: np.ndarray,  # potential energy [L], eV
@@ -63,7 +63,7 @@ def plateaus(
     below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     return below, _upper_plateau(z, phi, edge, max_slope, "above")
 
-# %% ../../nbs/data/01_profile.ipynb #dc5c6912
+# %% ../../nbs/data/01_profile.ipynb #13d70542
 def _check_grid(z: np.ndarray, phi: np.ndarray):
     if z.ndim != 1 or z.shape != phi.shape or len(z) < 32:
         raise ProfileError(f"{z.size} heights and {phi.size} values; a profile needs 32 or more, as many of each.")
@@ -73,7 +73,7 @@ def _check_grid(z: np.ndarray, phi: np.ndarray):
     if spacing.min() <= 0 or np.ptp(spacing) > 0.1 * spacing.mean():
         raise ProfileError("the heights are not evenly spaced and ascending; sort or interpolate them first.")
 
-# %% ../../nbs/data/01_profile.ipynb #ad971887
+# %% ../../nbs/data/01_profile.ipynb #bd4c0c7e
 def _vacuum(v: np.ndarray) -> tuple[int, int]:
     "First sample and number of samples of the vacuum, which may run over the end of v."
     lowest = int(v.argmin())
@@ -82,10 +82,10 @@ def _vacuum(v: np.ndarray) -> tuple[int, int]:
     k = np.argmax(stop - start)
     return lowest + int(start[k]), int(stop[k] - start[k])
 
-# %% ../../nbs/data/01_profile.ipynb #c9a15991
+# %% ../../nbs/data/01_profile.ipynb #f8eb6a36
 _MIN_STEP = 0.03  # eV; a smaller step in the vacuum is not looked for
 
-# %% ../../nbs/data/01_profile.ipynb #6c7305fb
+# %% ../../nbs/data/01_profile.ipynb #e1f0585c
 def _find_cut(v: np.ndarray, spacing: float) -> int:
     "Sample of the vacuum v at the step of a dipole correction, or in the middle."
     gap, mean = max(1, round(0.5 / spacing)), max(1, round(1 / spacing))
@@ -97,7 +97,7 @@ def _find_cut(v: np.ndarray, spacing: float) -> int:
     if first == 0 or last == len(jump) - 1 or jump.max() < _MIN_STEP: return len(v) // 2
     return skip + gap + mean + (first + last + 1) // 2
 
-# %% ../../nbs/data/01_profile.ipynb #72ed0f41
+# %% ../../nbs/data/01_profile.ipynb #2b62216b
 def open_cell(
     z: np.ndarray,  # one period on an even grid, its end not doubled [L], Å
     v: np.ndarray,  # periodic potential energy [L], eV
@@ -114,7 +114,7 @@ def open_cell(
     if center is not None: middle = center + n * spacing * np.round((middle - center) / (n * spacing))
     return z[0] + spacing * k - middle, np.take(v, k, mode="wrap")
 
-# %% ../../nbs/data/01_profile.ipynb #da602419
+# %% ../../nbs/data/01_profile.ipynb #edd94d22
 class _Levels:
     def __post_init__(self: Any):
         given = dict(z=np.asarray(self.z, float), phi=np.asarray(self.phi, float))
@@ -139,7 +139,7 @@ class _Levels:
         "Band gap, eV; None if the band edges are not known."
         return None if self.vbm is None or self.cbm is None else self.cbm - self.vbm
 
-# %% ../../nbs/data/01_profile.ipynb #34f79693
+# %% ../../nbs/data/01_profile.ipynb #d08843bb
 class _Transforms:
     def flip(self: Any) -> "Profile":
         "The profile of the layer turned upside down."
@@ -166,7 +166,7 @@ class _Transforms:
         from wfclip.plot import plot_profile
         return plot_profile(self, ax=ax)
 
-# %% ../../nbs/data/01_profile.ipynb #fc49c2ad
+# %% ../../nbs/data/01_profile.ipynb #ecf7430e
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile(_Levels, _Transforms):
     "Planar-averaged potential energy of an electron along the normal, with work_function, step and gap in eV."
@@ -192,7 +192,7 @@ class Profile(_Levels, _Transforms):
         z, v = open_cell(z, v, center)
         return cls(z, v - efermi, **edges, **known)
 
-# %% ../../nbs/data/01_profile.ipynb #dcbef81b
+# %% ../../nbs/data/01_profile.ipynb #d6dd71de
 def _two_columns(path: Path) -> tuple[np.ndarray, np.ndarray]:
     lines = path.read_text(errors="replace").splitlines()
     rows = [re.split(r"[,;\s]+", line) for line in map(str.strip, lines) if line and not line.startswith("#")]
@@ -205,10 +205,10 @@ def _two_columns(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, not in hartree or rydberg.")
     return z, v
 
-# %% ../../nbs/data/01_profile.ipynb #0c6eb5f3
+# %% ../../nbs/data/01_profile.ipynb #156dc9ef
 _READERS: dict[str, Callable] = dict.fromkeys(("*.csv", "*.tsv", "*.txt", "*.dat"), _two_columns)
 
-# %% ../../nbs/data/01_profile.ipynb #5bc3b0ee
+# %% ../../nbs/data/01_profile.ipynb #ce373ff7
 def read_profile(
     path: str | os.PathLike,  # text or CSV with two columns: height, Å, and potential energy of an electron, eV
     efermi: float | None = None,  # Fermi level from the zero of the file, eV; 0 if the file is measured from it

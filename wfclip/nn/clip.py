@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'WEIGHTS', 'write_atomic', 'write_json', 'write_tensors', 'read_config', 'load_weights', 'Pretrained',
            'Encoded', 'CrystalTower', 'Towers', 'WFClip']
 
-# %% ../../nbs/nn/09_clip.ipynb #e5d3e900
+# %% ../../nbs/nn/09_clip.ipynb #ab73d34a
 import json
 import os
 from importlib.resources import files
@@ -26,7 +26,7 @@ from .heads import PropertyHeads, heads_loss
 from .loss import Temperature, contrastive_loss, gather_rows
 from .resnet1d import ResNet1D
 
-# %% ../../nbs/nn/09_clip.ipynb #13f52409
+# %% ../../nbs/nn/09_clip.ipynb #ccfbe585
 FORMAT = "wfclip-model-1"
 WEIGHTS = Path(str(files("wfclip") / "weights"))  # the trained model inside the package
 
@@ -41,7 +41,7 @@ def write_atomic(
     with open(temporary, "rb") as f: os.fsync(f.fileno())
     os.replace(temporary, path)
 
-# %% ../../nbs/nn/09_clip.ipynb #1044c623
+# %% ../../nbs/nn/09_clip.ipynb #4147c4a5
 def write_json(
     path: str | os.PathLike,  # final place
     content: dict,  # JSON
@@ -49,7 +49,7 @@ def write_json(
     "Write JSON atomically."
     write_atomic(path, lambda p: p.write_text(json.dumps(content, indent=1) + "\n"))
 
-# %% ../../nbs/nn/09_clip.ipynb #d37715ce
+# %% ../../nbs/nn/09_clip.ipynb #535d3b45
 def write_tensors(
     path: str | os.PathLike,  # *.safetensors
     tensors: dict[str, torch.Tensor],
@@ -59,7 +59,7 @@ def write_tensors(
     tensors = {k: t.contiguous() for k, t in tensors.items()}
     write_atomic(path, lambda p: p.write_bytes(save(tensors, {"wfclip": json.dumps(about)})))
 
-# %% ../../nbs/nn/09_clip.ipynb #6b2786e3
+# %% ../../nbs/nn/09_clip.ipynb #cd5bdc8a
 def read_config(
     folder: str | os.PathLike,  # a model's or a run's folder
 ) -> dict:  # config.json
@@ -72,17 +72,18 @@ def read_config(
         raise ValueError(f"{path}: not the configuration of a model of the format {FORMAT}.")
     return config
 
-# %% ../../nbs/nn/09_clip.ipynb #c078ca83
+# %% ../../nbs/nn/09_clip.ipynb #4225b088
 def load_weights(
     model: nn.Module,
-    path: str | os.PathLike,  # *.safetensors
-) -> None:
+    path: Path,  # *.safetensors
+) -> Path:  # the folder it is in
     "Read a model's weights; ValueError with the reason if they are not its own."
     try: model.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as e:
         raise ValueError(f"{path}: no weights for this configuration ({str(e).splitlines()[0]}).") from None
+    return path.parent
 
-# %% ../../nbs/nn/09_clip.ipynb #08b87ccb
+# %% ../../nbs/nn/09_clip.ipynb #54959850
 class Pretrained(nn.Module):
     "A module that is saved to a folder and read from one."
     config: WFClipConfig
@@ -94,11 +95,10 @@ class Pretrained(nn.Module):
         **more,  # further entries of config.json
     ) -> None:
         "Write config.json and model.safetensors."
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", dict(format=FORMAT, model=self.config.to_dict(), **more))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_json(Path(folder) / "config.json", dict(format=FORMAT, model=self.config.to_dict(), **more))
         state = {k: t.half() if half and t.is_floating_point() else t for k, t in self.state_dict().items()}
-        write_tensors(folder / "model.safetensors", state)
+        write_tensors(Path(folder) / "model.safetensors", state)
 
     @classmethod
     def from_pretrained(cls,
@@ -110,18 +110,17 @@ class Pretrained(nn.Module):
         try: model = cls(WFClipConfig.from_dict(config["model"]))
         except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as e:
             raise ValueError(f"{folder}/config.json: no usable model configuration ({e}).") from None
-        load_weights(model, folder / "model.safetensors")
-        model.folder = folder
+        model.folder = load_weights(model, folder / "model.safetensors")
         return model.eval()
 
-# %% ../../nbs/nn/09_clip.ipynb #4e72e1fa
+# %% ../../nbs/nn/09_clip.ipynb #cf8c9986
 class Encoded(NamedTuple):
     "What the model knows about a batch."
     p_cry: torch.Tensor  # crystal embeddings [B, D], unit length
     p_prof: torch.Tensor | None  # profile embeddings [B, D], unit length; None without contrast
     properties: dict  # predictions of the heads by name; empty without them
 
-# %% ../../nbs/nn/09_clip.ipynb #e24b0d7e
+# %% ../../nbs/nn/09_clip.ipynb #456a8a5c
 class CrystalTower(Pretrained):
     "The crystal encoder with its linear head and the property heads."
 
@@ -146,7 +145,7 @@ class CrystalTower(Pretrained):
         if self.heads is None: return {}
         with torch.autocast(z.device.type, enabled=False): return self.heads(z.float(), v)
 
-# %% ../../nbs/nn/09_clip.ipynb #698e21c1
+# %% ../../nbs/nn/09_clip.ipynb #2750c73c
 class Towers(CrystalTower):
     "The crystal tower, and the profile tower with its linear head."
 
@@ -168,7 +167,7 @@ class Towers(CrystalTower):
         "Embed work function profiles."
         return normalize(self.profile_head(self.profile(profiles)).float(), dim=1)
 
-# %% ../../nbs/nn/09_clip.ipynb #27afb89d
+# %% ../../nbs/nn/09_clip.ipynb #e1443bfe
 class WFClip(Towers):
     "CLIP for crystals and their work function profiles."
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LocalEncoder', 'AtomEncoder', 'CrystalEncoder']
 
-# %% ../../nbs/nn/05_crystal.ipynb #b20b52e9
+# %% ../../nbs/nn/05_crystal.ipynb #1d26c38d
 import torch
 from torch import nn
 
@@ -18,7 +18,7 @@ from .gates import GatedConv
 from .moments import LocalMoments
 from .pooling import EquivariantPooling, PublishedPooling
 
-# %% ../../nbs/nn/05_crystal.ipynb #6d0fb7ba
+# %% ../../nbs/nn/05_crystal.ipynb #d080a1d0
 class LocalEncoder(nn.Module):
     "Elements and gated convolutions: what an atom is and what surrounds it."
 
@@ -44,7 +44,7 @@ class LocalEncoder(nn.Module):
         for gate in self.gates: h = gate(h, batch.edge_index[:, kept], expanded[kept], faded)
         return h
 
-# %% ../../nbs/nn/05_crystal.ipynb #1f6e9e61
+# %% ../../nbs/nn/05_crystal.ipynb #0485463d
 class AtomEncoder(LocalEncoder):
     "One vector per atom, which has heard of all others."
 
@@ -71,7 +71,7 @@ class AtomEncoder(LocalEncoder):
         for bias, block in zip(self.biases, self.blocks): h = block(h, bias(batch, expanded, origin, weight), batch.ptr)
         return self.norm(h)
 
-# %% ../../nbs/nn/05_crystal.ipynb #548cd26b
+# %% ../../nbs/nn/05_crystal.ipynb #89637937
 class CrystalEncoder(AtomEncoder):
     "From a batch of crystals to their embeddings."
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MEASURED', 'CORE', 'SHELLS', 'element_table', 'impute', 'element_descriptors', 'ElementEmbedding']
 
-# %% ../../nbs/nn/00_elements.ipynb #b2e6bfa6
+# %% ../../nbs/nn/00_elements.ipynb #5963fb56
 import csv
 from functools import cache
 from importlib.resources import files
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.functional import embedding
 
-# %% ../../nbs/nn/00_elements.ipynb #427c9bae
+# %% ../../nbs/nn/00_elements.ipynb #c6daa5dc
 MEASURED = ("electronegativity", "atomic_radius", "covalent_radius", "group", "row",
             "ionization_energy", "electron_affinity", "mendeleev_number", "level_s", "level_p", "level_d")
 CORE = -40.0  # eV; deeper levels take no part in chemistry, how deep they are does not matter
@@ -29,7 +29,7 @@ def element_table() -> dict[str, np.ndarray]:  # column -> values of Z = 1…118
     table = {name: np.array([float(row[name] or "nan") for row in rows]) for name in (*MEASURED, *SHELLS)}
     return table | {name: np.array([row[name] for row in rows]) for name in ("symbol", "block")}
 
-# %% ../../nbs/nn/00_elements.ipynb #e8dc4f1a
+# %% ../../nbs/nn/00_elements.ipynb #7d785eab
 def impute(
     values: np.ndarray,  # one property of Z = 1…118, [118], NaN where unknown
     group: np.ndarray,  # group of each element, 1 to 18, [118]
@@ -41,7 +41,7 @@ def impute(
         filled[i] = values[same[np.abs(same - i).argmin()]]
     return filled
 
-# %% ../../nbs/nn/00_elements.ipynb #53b6ec6d
+# %% ../../nbs/nn/00_elements.ipynb #ee3662be
 def element_descriptors() -> torch.Tensor:  # descriptors x [119, 23], dimensionless; row Z is element Z, row 0 is zero
     "Standardised properties, one-hot block, filled and empty share of each valence shell (s, p, d, f) of every element."
     table = element_table()
@@ -52,7 +52,7 @@ def element_descriptors() -> torch.Tensor:  # descriptors x [119, 23], dimension
     holes = np.where(filled > 0, 1 - filled, 0)
     return torch.tensor(np.pad(np.hstack([x, block, filled, holes]), ((1, 0), (0, 0))), dtype=torch.float32)
 
-# %% ../../nbs/nn/00_elements.ipynb #013567df
+# %% ../../nbs/nn/00_elements.ipynb #235b5690
 class ElementEmbedding(nn.Module):
     "A vector for each element, from its physical descriptors and a learnt correction, or learnt freely."
     descriptors: torch.Tensor | None

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['LocalMoments', 'sum_moments', 'moment_invariants']
 
-# %% ../../nbs/nn/04a_moments.ipynb #b9ee2f14
+# %% ../../nbs/nn/04a_moments.ipynb #ddd31a6a
 import torch
 from torch import nn
 
 from ..data.graph import Batch
 
-# %% ../../nbs/nn/04a_moments.ipynb #2a4efd1f
+# %% ../../nbs/nn/04a_moments.ipynb #3b06cb32
 class LocalMoments(nn.Module):
     "Invariant moments of the neighbours of each atom: smooth in every position, free of any order."
 
@@ -41,7 +41,7 @@ class LocalMoments(nn.Module):
         parts = [moment_invariants(sum_moments(w, batch.edge_vec, dst, len(h), l), mix) for l, mix in enumerate(self.mix, 1)]
         return self.norm(torch.cat(parts, 1))
 
-# %% ../../nbs/nn/04a_moments.ipynb #75ed8729
+# %% ../../nbs/nn/04a_moments.ipynb #666655fa
 def sum_moments(
     w: torch.Tensor,  # weight of each edge in each channel [E, C]
     vec: torch.Tensor,  # edge vectors [E, 3], Å
@@ -54,7 +54,7 @@ def sum_moments(
     y = spherical_harmonics(degree, vec, normalize=True, normalization="component")  # [E, 2 l + 1]
     return w.new_zeros(n, w.shape[1], y.shape[1]).index_add(0, dst, w[:, :, None] * y[:, None, :])
 
-# %% ../../nbs/nn/04a_moments.ipynb #aa04a484
+# %% ../../nbs/nn/04a_moments.ipynb #4f2dbd85
 def moment_invariants(
     a: torch.Tensor,  # moments [N, C, 2 l + 1]
     mix: torch.Tensor,  # M [C, C]
