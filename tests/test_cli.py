@@ -1,4 +1,5 @@
 """Exit codes and messages of the command `wfclip`, most of them in a fresh process."""
+import csv
 import json
 import os
 import shutil
@@ -139,3 +140,27 @@ def test_evaluate(here, capsys):
     assert json.loads(capsys.readouterr().out) == json.loads((here / "run/evaluation.json").read_text())
     assert {"parity.png", "ranks.png"} <= {p.name for p in (here / "run").iterdir()}
     assert not list((here / "run").glob(".*"))
+
+
+def test_a_folder_with_three_broken_files(here, capsys, tmp_path):
+    for k in range(57): shutil.copy("WSSe.cif", tmp_path / f"good{k:02}.cif")
+    (tmp_path / "half.cif").write_text((tmp_path / "good00.cif").read_text()[:300])
+    (tmp_path / "empty.cif").touch()
+    (tmp_path / "noise.vasp").write_bytes(bytes(range(256)) * 9)
+    for form in ("--json", "--csv"):
+        assert main(["predict", str(tmp_path), "--model", "run", form]) == 1
+        out, said = capsys.readouterr()
+        rows = json.loads(out) if form == "--json" else list(csv.DictReader(out.splitlines()))
+        assert len(rows) == 60 and sum(bool(r["error"]) for r in rows) == 3
+        assert {r["formula"] for r in rows if not r["error"]} == {"SSeW"}
+        assert len(said.splitlines()) == 4 and "3 of 60" in said
+
+
+def test_embed_and_search_with_a_model_of_ones_own(here, capsys):
+    assert main("embed WSSe.cif graphene.cif broken.cif -o own.safetensors --model run".split()) == 1
+    assert "2 crystal embeddings, 1 could not be read" in capsys.readouterr().out
+    assert main("search --like graphene.cif --index own.safetensors --model run --json".split()) == 0
+    found = json.loads(capsys.readouterr().out)["candidates"]
+    assert [c["formula"] for c in found] == ["C", "SSeW"] and found[0]["same"]
+    assert main("search --like graphene.cif --index own.safetensors".split()) == 2
+    assert "made with another model" in capsys.readouterr().err
