@@ -6,7 +6,7 @@
 __all__ = ['BOHR', 'ENERGY_UNITS', 'Stream', 'read_line', 'floats', 'number_blocks', 'plane_average', 'Grid', 'locpot_header',
            'cube_header']
 
-# %% ../../nbs/data/01b_grid.ipynb #9ea09360
+# %% ../../nbs/data/01b_grid.ipynb #480e64ea
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ import numpy as np
 
 from .profile import ProfileError
 
-# %% ../../nbs/data/01b_grid.ipynb #1eb7fb9b
+# %% ../../nbs/data/01b_grid.ipynb #4c76754c
 _PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "lzma", b"BZh": "bz2"}  # by the first bytes
 
 class Stream:
@@ -49,7 +49,7 @@ class Stream:
         if self.bar: self.bar.update(self.raw.tell() - self.bar.n)
         return found
 
-# %% ../../nbs/data/01b_grid.ipynb #3b34cb88
+# %% ../../nbs/data/01b_grid.ipynb #35a4c710
 def read_line(
     stream: Stream,  # at the start of a line
     limit: int = 4096,  # bytes that a line may have
@@ -73,7 +73,7 @@ def floats(
         raise ProfileError(f"{what} should hold {n} number{'s' * (n > 1)} and reads {line[:40]!r}; check the file.")
     return found
 
-# %% ../../nbs/data/01b_grid.ipynb #3a7cba39
+# %% ../../nbs/data/01b_grid.ipynb #a9a88f7a
 _CHUNK = 1 << 20  # bytes that are parsed at a time
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -90,7 +90,7 @@ def _parse(text: bytes, most: int, done: int) -> tuple[np.ndarray, bytes]:
     if not np.isfinite(found).all(): raise ProfileError("non-finite numbers in the grid; write the file again.")
     return found, left
 
-# %% ../../nbs/data/01b_grid.ipynb #1f174a8d
+# %% ../../nbs/data/01b_grid.ipynb #58bed9bd
 def number_blocks(
     stream: Stream,  # at the first number
     count: int,  # how many follow
@@ -110,7 +110,7 @@ def number_blocks(
         if len(found): yield found
         if done == count: stream.rest = left + text + stream.rest
 
-# %% ../../nbs/data/01b_grid.ipynb #eff95ffb
+# %% ../../nbs/data/01b_grid.ipynb #0120b6a8
 def plane_average(
     stream: Stream,  # at the first number
     shape: tuple[int, int, int],  # points along a, b and c
@@ -126,7 +126,7 @@ def plane_average(
         done += len(block)
     return total * n / prod(shape)
 
-# %% ../../nbs/data/01b_grid.ipynb #ed39194a
+# %% ../../nbs/data/01b_grid.ipynb #e7f10402
 @dataclass
 class Grid:
     "What the header of a potential file says."
@@ -139,7 +139,7 @@ class Grid:
     code: str = ""  # program that wrote the file, if it can be seen
     unit: str | None = None  # of the potential: eV, Ry or Ha; None if the file does not say
 
-# %% ../../nbs/data/01b_grid.ipynb #bf0867c7
+# %% ../../nbs/data/01b_grid.ipynb #73f47c19
 _MOST_POINTS, _MOST_ATOMS = 100_000, 1_000_000  # along one vector; in the cell: more is no sensible file
 
 def _check_shape(shape: np.ndarray, stream: Stream) -> tuple[int, int, int]:
@@ -153,7 +153,7 @@ def _check_shape(shape: np.ndarray, stream: Stream) -> tuple[int, int, int]:
                                                    f"{room} at most; copy it again.")
     return na, nb, nc
 
-# %% ../../nbs/data/01b_grid.ipynb #3003f335
+# %% ../../nbs/data/01b_grid.ipynb #e2ce4ccb
 def _species(line: str) -> list[str] | None:
     "Element symbols of a line; None if it holds anything else."
     from ase.data import atomic_numbers
@@ -170,7 +170,7 @@ def _counts(line: str, comment: str, stream: Stream) -> tuple[list[str] | None, 
     if numbers is line: names = _species(comment)
     return names if names and len(names) == len(count) else None, [int(n) for n in count]
 
-# %% ../../nbs/data/01b_grid.ipynb #00575f01
+# %% ../../nbs/data/01b_grid.ipynb #de1de86f
 def _poscar_cell(scale: str, rows: list[str]) -> tuple[np.ndarray, np.ndarray]:
     "Lattice vectors and the factor of Cartesian positions, both in Å."
     factor = floats(scale, 3 if len(scale.split()) == 3 else 1, "the scale")
@@ -197,7 +197,7 @@ def locpot_header(
     symbols = names and [s for s, n in zip(names, count) for _ in range(n)]
     return Grid(symbols, where, cell, shape, True, np.zeros(3), "VASP", "eV")
 
-# %% ../../nbs/data/01b_grid.ipynb #12b31c97
+# %% ../../nbs/data/01b_grid.ipynb #e7c8d70b
 BOHR = 0.529177210544  # Å, CODATA 2022
 _SIGNED = {"PWScf": ("Quantum ESPRESSO", "Ry"), "Quickstep": ("CP2K", "Ha"), "CP2K": ("CP2K", "Ha"), "from ASE": ("ASE", None)}
 _UNITS = {r"\beV\b|electron ?volt": "eV", r"\bRy\b|rydberg": "Ry", r"\bHa\b|\bhartree\b(?! *pot)": "Ha"}
@@ -208,7 +208,7 @@ def _cube_unit(comment: str) -> tuple[str, str | None]:
     named = [u for pattern, u in _UNITS.items() if re.search(pattern, comment, re.IGNORECASE)]
     return code, unit or (named[0] if len(named) == 1 else None)
 
-# %% ../../nbs/data/01b_grid.ipynb #b6cf546a
+# %% ../../nbs/data/01b_grid.ipynb #57881125
 def cube_header(
     stream: Stream,  # at the start of a cube
 ) -> Grid:  # positions and cell in Å; unit None if the comments do not tell
@@ -228,5 +228,5 @@ def cube_header(
     if not 1e-3 < abs(np.linalg.det(cell)) < 1e9: raise ProfileError("the lattice vectors span no cell; check the header.")
     return Grid(symbols, atoms[:, 2:] * unit[0], cell, shape, False, np.array(origin) * unit[0], *_cube_unit(comment))
 
-# %% ../../nbs/data/01b_grid.ipynb #268fa94e
+# %% ../../nbs/data/01b_grid.ipynb #2bba0278
 ENERGY_UNITS = {"eV": 1.0, "Ry": 13.605693122990, "Ha": 27.211386245981}  # eV

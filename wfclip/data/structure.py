@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MIN_VACUUM', 'MAX_SPLIT', 'MIN_DISTANCE', 'StructureError', 'reduced_formula', 'Layer', 'empty_intervals',
-           'find_normal', 'layer_frame', 'read_layer', 'read_layers']
+           'find_normal', 'normal_axis', 'layer_frame', 'read_layer', 'read_arrays', 'read_label', 'read_layers']
 
 # %% ../../nbs/data/00_structure.ipynb #30de2891
 import os
@@ -125,6 +125,18 @@ def find_normal(
         raise StructureError(f"vacuum along {name} ({gap:.1f} Å) and {'abc'[second]} ({height[second]:.1f} Å): this is "
                              "a ribbon or molecule, or the normal is ambiguous; mark the periodic directions (pbc).")
     return int(first)
+
+# %% ../../nbs/data/00_structure.ipynb #06044585
+def normal_axis(
+    positions: np.ndarray,  # [N, 3], Å
+    cell: np.ndarray,  # lattice vectors in rows [3, 3], Å
+) -> tuple[int, float, float]:  # lattice direction out of the layer; height of the cell and of the layer's middle in it, Å
+    "Where a layer lies in a periodic cell; StructureError as of `find_normal`."
+    gap, middle = empty_intervals(positions, cell)
+    axis, inverse = find_normal(gap), np.linalg.inv(cell)
+    height, f = 1 / np.linalg.norm(inverse[:, axis]), positions @ inverse[:, axis]
+    f -= np.floor(f - middle[axis])
+    return axis, float(height), float(height * (f.min() + f.max()) / 2)
 
 # %% ../../nbs/data/00_structure.ipynb #036fcbcc
 def _unwrap(positions: np.ndarray, cell: np.ndarray, axis: int, middle: float) -> np.ndarray:
@@ -333,6 +345,27 @@ def read_layer(
     if more := sum(1 for _ in found):
         raise StructureError(f"{more + 1} structures in one file; use read_layers, which yields each.", str(path))
     return _layer(load, str(path), id, _file_id(path))
+
+# %% ../../nbs/data/00_structure.ipynb #ea938b1a
+def read_arrays(
+    source: Any,  # as for `read_layer`
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # atomic numbers [N], positions [N, 3] and cell [3, 3] in Å
+    "Atoms and cell of one structure as they stand in its file; StructureError if it cannot be read."
+    path = isinstance(source, (str, os.PathLike))
+    try:
+        load = next(_structures(Path(source)), None) if path else lambda: source
+        if load is None: raise StructureError("no structure in this file; check that it is complete.")
+        numbers, positions, cell = (np.asarray(x) for x in _arrays(load())[:3])
+        _check_atoms(numbers, positions, cell)
+        return numbers, positions, _full_cell(cell, np.full(3, True))
+    except StructureError as error: raise StructureError(error.problem, str(source) if path else error.source) from None
+    except Exception as error: raise _unreadable(error, str(source) if path else "structure") from None
+
+def read_label(
+    row: Any,  # ASE database row
+) -> str:
+    "The name of a material in an ASE database: its id, uid or name, or a key that ends in _id, or its number."
+    return _label({"row_id": f"row-{row.id}"} | row.key_value_pairs)
 
 # %% ../../nbs/data/00_structure.ipynb #11433a27
 def read_layers(
