@@ -18,9 +18,10 @@ import numpy as np
 
 from .profile import ProfileError
 
-# %% ../../nbs/data/01b_grid.ipynb #4c76754c
+# %% ../../nbs/data/01b_grid.ipynb #85868f88
 _PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "lzma", b"BZh": "bz2"}  # by the first bytes
 
+# %% ../../nbs/data/01b_grid.ipynb #2790a1d0
 class Stream:
     "A file to read bytes from, decompressed on the way; OSError if it cannot be opened."
 
@@ -46,7 +47,7 @@ class Stream:
         found, self.rest = self.rest, b""
         try: found += self.file.read(size - len(found)) if len(found) < size else b""
         except Exception as e: raise ProfileError(f"cannot be read ({e}); the file is damaged, copy it again.") from None
-        if self.bar: self.bar.update(self.raw.tell() - self.bar.n)
+        if self.bar is not None: self.bar.update(self.raw.tell() - self.bar.n)
         return found
 
 # %% ../../nbs/data/01b_grid.ipynb #35a4c710
@@ -170,7 +171,7 @@ def _counts(line: str, comment: str, stream: Stream) -> tuple[list[str] | None, 
     if numbers is line: names = _species(comment)
     return names if names and len(names) == len(count) else None, [int(n) for n in count]
 
-# %% ../../nbs/data/01b_grid.ipynb #de1de86f
+# %% ../../nbs/data/01b_grid.ipynb #6228b840
 def _poscar_cell(scale: str, rows: list[str]) -> tuple[np.ndarray, np.ndarray]:
     "Lattice vectors and the factor of Cartesian positions, both in Å."
     factor = floats(scale, 3 if len(scale.split()) == 3 else 1, "the scale")
@@ -180,6 +181,7 @@ def _poscar_cell(scale: str, rows: list[str]) -> tuple[np.ndarray, np.ndarray]:
     if factor[0] < 0: factor = (-factor / volume) ** (1 / 3)
     return cell * factor, factor
 
+# %% ../../nbs/data/01b_grid.ipynb #8b96d729
 def locpot_header(
     stream: Stream,  # at the start of a LOCPOT
 ) -> Grid:  # positions and cell in Å, unit eV

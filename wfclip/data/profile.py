@@ -44,14 +44,15 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
         if abs(slope) <= max_slope: return tried[-1]
     return min(tried, key=lambda p: abs(p.slope))
 
-# %% ../../nbs/data/01_profile.ipynb #c891dc53
+# %% ../../nbs/data/01_profile.ipynb #7334f6a0
 def slope_cause(
     below: Plateau,  # where the potential is flattest below the layer
     above: Plateau,  # and above it
 ) -> str:
     "What bends a vacuum, in words, and what to do."
     if below.slope * above.slope > 0 and 0.5 < below.slope / above.slope < 2:
-        return "both sides are tilted alike, as without dipole correction; switch it on (VASP: LDIPOL, IDIPOL; QE: tefield, dipfield)"
+        return ("both sides are tilted alike, as without dipole correction; switch it on (VASP: LDIPOL, IDIPOL; "
+                "QE: tefield, dipfield)")
     if below.slope * above.slope < 0 and 0.5 < -below.slope / above.slope < 2:
         return ("both sides bend alike, as in too little vacuum or with exchange and correlation; use more vacuum, and "
                 "LVHAR instead of LVTOT")
