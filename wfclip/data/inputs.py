@@ -6,7 +6,7 @@
 __all__ = ['VACUUM', 'RAMP', 'K_LENGTH', 'INPUTS', 'cell_height', 'calculation_cell', 'k_mesh', 'vasp_inputs', 'espresso_inputs',
            'calculation_inputs']
 
-# %% ../../nbs/data/08_inputs.ipynb #17ee0eff
+# %% ../../nbs/data/08_inputs.ipynb #bdb3c6af
 from collections import Counter
 from collections.abc import Callable, Iterable
 from math import ceil
@@ -15,19 +15,19 @@ import numpy as np
 
 from .structure import Layer
 
-# %% ../../nbs/data/08_inputs.ipynb #3d87994b
+# %% ../../nbs/data/08_inputs.ipynb #d17a6165
 VACUUM = 16.0  # Å, from nucleus to nucleus; a lower cell is made that tall
 RAMP = 1.0  # Å in which Quantum ESPRESSO lets the potential of the dipole correction fall back
 K_LENGTH = 40.0  # Å: k-points along a direction times the distance of lattice lines across it
 
-# %% ../../nbs/data/08_inputs.ipynb #b122769d
+# %% ../../nbs/data/08_inputs.ipynb #ce03a57b
 def cell_height(
     layer: Layer,  # structure in the layer frame
 ) -> float:  # Å
     "Height of the cell to calculate, with at least `VACUUM` of vacuum."
     return max(float(layer.cell[2, 2]), layer.thickness + VACUUM)
 
-# %% ../../nbs/data/08_inputs.ipynb #9f8e288d
+# %% ../../nbs/data/08_inputs.ipynb #700761d2
 def calculation_cell(
     layer: Layer,  # structure in the layer frame
 ):  # ASE `Atoms`: sorted by element, the layer at half the height of the cell
@@ -38,12 +38,12 @@ def calculation_cell(
     atoms.wrap()
     return atoms[np.argsort(layer.numbers, kind="stable")]
 
-# %% ../../nbs/data/08_inputs.ipynb #a8636c9e
+# %% ../../nbs/data/08_inputs.ipynb #572da028
 def _ramp(c: float) -> tuple[float, float]:
     "emaxpos and eopreg of a ramp about the boundary of a cell of height c (Å)."
     return 1 - RAMP / c / 2, RAMP / c
 
-# %% ../../nbs/data/08_inputs.ipynb #19c1fb6c
+# %% ../../nbs/data/08_inputs.ipynb #18d49133
 def k_mesh(
     layer: Layer,  # structure in the layer frame
 ) -> tuple[int, int, int]:  # points along a, b and the normal
@@ -51,28 +51,30 @@ def k_mesh(
     n = np.ceil(K_LENGTH * np.linalg.norm(np.linalg.inv(layer.cell), axis=0) - 1e-6)
     return int(n[0]), int(n[1]), 1
 
-# %% ../../nbs/data/08_inputs.ipynb #0e0458c6
+# %% ../../nbs/data/08_inputs.ipynb #7500bec9
 _MAGNETIC = {*range(23, 29), *range(58, 71)}  # V to Ni, and Ce to Yb
 
-# %% ../../nbs/data/08_inputs.ipynb #b2804e61
+# %% ../../nbs/data/08_inputs.ipynb #110e18a5
 def _settings(rows: Iterable[tuple], mark: str) -> str:
     "Lines `name = value` with a comment each."
-    return "".join(f"{name:<9} = {value:<16} {mark} {why}\n" for name, value, why in rows)
+    rows = list(rows)
+    width = max(len(name) for name, *_ in rows)
+    return "".join(f"{name:<{width}} = {value:<14} {mark} {why}\n" for name, value, why in rows)
 
-# %% ../../nbs/data/08_inputs.ipynb #08fdbb27
+# %% ../../nbs/data/08_inputs.ipynb #69a1f1cc
 def _join(files: dict[str, str]) -> str:
     return "\n".join(f"==> {name} <==\n{text}" for name, text in files.items())
 
-# %% ../../nbs/data/08_inputs.ipynb #00783fe3
+# %% ../../nbs/data/08_inputs.ipynb #ed414436
 def _rows(vectors: np.ndarray) -> list[str]: return [" ".join(f"{x:13.8f}" for x in v) for v in vectors.round(8) + 0.0]
 
-# %% ../../nbs/data/08_inputs.ipynb #9ccb1018
+# %% ../../nbs/data/08_inputs.ipynb #1bd7350e
 def _vacuum_note(layer: Layer) -> str:
     c = cell_height(layer)
     taller = f", cell made taller, {layer.cell[2, 2]:.2f} to {c:.2f} Angstrom" if c > layer.cell[2, 2] + 1e-6 else ""
     return f"{layer.formula} in the middle, {c - layer.thickness:.2f} Angstrom of vacuum{taller}"
 
-# %% ../../nbs/data/08_inputs.ipynb #563b9257
+# %% ../../nbs/data/08_inputs.ipynb #16c186a1
 def _incar(layer: Layer, atoms) -> list[tuple]:
     mass = atoms.get_center_of_mass(scaled=True)[2]
     rows = [
@@ -91,7 +93,7 @@ def _incar(layer: Layer, atoms) -> list[tuple]:
     return rows + [("ISPIN", "2", "an element that is often magnetic"),
                    ("MAGMOM", moments, "ferromagnetic start, try others too")]
 
-# %% ../../nbs/data/08_inputs.ipynb #fc18807a
+# %% ../../nbs/data/08_inputs.ipynb #44a27c37
 _INCAR_NOTES = """\
 # ENCUT: set it, to 1.3 times the largest ENMAX in POTCAR or more, the same for all layers that are compared.
 # EFERMI = MIDGAP, from VASP 6.4 on: the Fermi level in the middle of a gap, not somewhere in it.
@@ -103,7 +105,7 @@ _VASP_KEEP = """\
 # vasprun.xml: band edges. INCAR: which potential LOCPOT is.
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #8cc2539d
+# %% ../../nbs/data/08_inputs.ipynb #e525011e
 def _poscar(layer: Layer, atoms) -> str:
     count = Counter(atoms.symbols)
     return "\n".join([
@@ -111,7 +113,7 @@ def _poscar(layer: Layer, atoms) -> str:
         "1.0", *_rows(atoms.cell.array), " ".join(count), " ".join(map(str, count.values())),
         "Direct", *_rows(atoms.get_scaled_positions(wrap=False)), ""])
 
-# %% ../../nbs/data/08_inputs.ipynb #c08a247b
+# %% ../../nbs/data/08_inputs.ipynb #c1a47616
 def vasp_inputs(
     layer: Layer,  # structure in the layer frame
 ) -> str:  # INCAR, KPOINTS and POSCAR under their names, and what to keep
@@ -124,7 +126,7 @@ def vasp_inputs(
         "POSCAR": _poscar(layer, atoms),
         "keep": _VASP_KEEP})
 
-# %% ../../nbs/data/08_inputs.ipynb #8a1ec58f
+# %% ../../nbs/data/08_inputs.ipynb #7fbc1193
 def _control() -> list[tuple]:
     return [
         ("calculation", "'scf'", "relax the layer before"),
@@ -135,7 +137,7 @@ def _control() -> list[tuple]:
         ("dipfield", ".true.", "as high as the dipole moment of the layer needs"),
     ]
 
-# %% ../../nbs/data/08_inputs.ipynb #9252eb5f
+# %% ../../nbs/data/08_inputs.ipynb #a810d670
 def _system(layer: Layer, atoms) -> list[tuple]:
     elements, (emaxpos, eopreg) = list(dict.fromkeys(atoms.numbers)), _ramp(cell_height(layer))
     rows = [
@@ -154,7 +156,7 @@ def _system(layer: Layer, atoms) -> list[tuple]:
     return rows + [("nspin", "2", "an element that is often magnetic")] * bool(magnetic) + [
         (f"starting_magnetization({k})", "0.5", "ferromagnetic start, try others too") for k in magnetic]
 
-# %% ../../nbs/data/08_inputs.ipynb #26622c44
+# %% ../../nbs/data/08_inputs.ipynb #59e8e388
 def _cards(layer: Layer, atoms) -> str:
     "Elements, k-points, cell and positions for pw.x."
     from ase.data import atomic_masses, chemical_symbols
@@ -168,7 +170,7 @@ def _cards(layer: Layer, atoms) -> str:
         "CELL_PARAMETERS angstrom", *_rows(atoms.cell.array),
         "ATOMIC_POSITIONS angstrom", *(f"{s:2} {p}" for s, p in zip(atoms.symbols, _rows(atoms.positions))), ""])
 
-# %% ../../nbs/data/08_inputs.ipynb #7ad0099c
+# %% ../../nbs/data/08_inputs.ipynb #6749d20f
 _PP = """\
 &INPUTPP
   prefix   = 'layer'   ! as in scf.in
@@ -183,7 +185,7 @@ _PP = """\
 /
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #fb14237c
+# %% ../../nbs/data/08_inputs.ipynb #531f81ad
 def _average(c: float) -> str:
     return f"""\
 1
@@ -194,14 +196,14 @@ V.pot
 2.0   ! bohr, window of the running mean in the third column, the profile is the second
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #4313291c
+# %% ../../nbs/data/08_inputs.ipynb #a2f32319
 _QE_KEEP = """\
 # pw.x -in scf.in > scf.out, then pp.x -in pp.in, then average.x < average.in, which writes avg.dat
 # scf.out: Fermi level, or highest occupied and lowest unoccupied level, eV.
 # V.cube: the potential, Ry. avg.dat: height, bohr, and its average over the plane, Ry. 1 Ry is 13.605693 eV.
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #86769c36
+# %% ../../nbs/data/08_inputs.ipynb #df732a10
 def espresso_inputs(
     layer: Layer,  # structure in the layer frame
 ) -> str:  # scf.in, pp.in and average.in under their names, and what to run and keep
@@ -214,10 +216,10 @@ def espresso_inputs(
     return _join({"scf.in": namelists + _cards(layer, atoms), "pp.in": _PP, "average.in": _average(cell_height(layer)),
                   "keep": _QE_KEEP})
 
-# %% ../../nbs/data/08_inputs.ipynb #9c70820d
+# %% ../../nbs/data/08_inputs.ipynb #f90d8b14
 INPUTS: dict[str, Callable[[Layer], str]] = {"vasp": vasp_inputs, "qe": espresso_inputs}
 
-# %% ../../nbs/data/08_inputs.ipynb #aeaa4930
+# %% ../../nbs/data/08_inputs.ipynb #11368840
 def calculation_inputs(
     layer: Layer,  # structure in the layer frame
     code: str,  # one of `INPUTS`
