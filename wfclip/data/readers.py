@@ -6,7 +6,7 @@
 __all__ = ['PROFILE_KEYS', 'Potential', 'check_potential', 'structure_beside', 'atoms_beside', 'file_id', 'row_potential',
            'read_potential']
 
-# %% ../../nbs/data/01c_readers.ipynb #ac7cf46e
+# %% ../../nbs/data/01c_readers.ipynb #b3643205
 import os
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from .levels import Levels, levels_beside, read_pw_structure
 from .profile import Plateau, Profile, ProfileError, plateaus
 from .structure import Layer, StructureError, layer_frame, normal_axis, read_arrays, read_label
 
-# %% ../../nbs/data/01c_readers.ipynb #25b78903
+# %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
 @dataclass(frozen=True, eq=False)
 class Potential:
     "A planar average over one period along the normal, as computed, with what was found beside it."
@@ -48,7 +48,7 @@ class Potential:
         p = _in_layer_frame(self, 0.0)
         return plateaus(p.z, p.phi, p.edge)
 
-# %% ../../nbs/data/01c_readers.ipynb #75b1e7bf
+# %% ../../nbs/data/01c_readers.ipynb #1c4e02d7
 def _in_layer_frame(p: Potential, efermi: float) -> Profile:
     known: dict[str, Any] = dict(vbm=p.levels.vbm, cbm=p.levels.cbm, id=p.id)
     if p.layer: known["thickness"] = p.layer.thickness
@@ -63,7 +63,7 @@ def _profile(p: Potential, efermi: float | None) -> Profile:
                        f"zero of energy. In that zero the vacuum is at {below.value:.3f} eV below the layer and at "
                        f"{above.value:.3f} eV above it, the step is {above.value - below.value:.3f} eV.")
 
-# %% ../../nbs/data/01c_readers.ipynb #4213ecdf
+# %% ../../nbs/data/01c_readers.ipynb #26f9d313
 def check_potential(
     z: np.ndarray,  # heights [n], Å
     v: np.ndarray,  # averages [n], eV
@@ -83,7 +83,7 @@ def _upside_down(z: np.ndarray, v: np.ndarray, center: float) -> bool:
     far = np.abs((z - center + period / 2) % period - period / 2)
     return v[far < period / 10].mean() > v[far > 0.4 * period].mean()
 
-# %% ../../nbs/data/01c_readers.ipynb #2eeb5ad2
+# %% ../../nbs/data/01c_readers.ipynb #3f5b5e1e
 _STRUCTURES = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz")
 _PLAIN = ("CONTCAR", "POSCAR", "CONTCAR.gz", "POSCAR.gz")
 
@@ -98,7 +98,7 @@ def structure_beside(
     only = [p for p in near if p.suffix.lower() in _STRUCTURES]
     return (found or (only if len(only) == 1 else [None]))[0]
 
-# %% ../../nbs/data/01c_readers.ipynb #d1132bee
+# %% ../../nbs/data/01c_readers.ipynb #b30919f3
 def atoms_beside(
     path: Path,  # of a potential
     structure: Any = None,  # path or object that holds the structure; None: looked for
@@ -111,7 +111,7 @@ def atoms_beside(
         return read_arrays(read_pw_structure(path.parent / name)), name
     return None
 
-# %% ../../nbs/data/01c_readers.ipynb #8921d285
+# %% ../../nbs/data/01c_readers.ipynb #d40991fb
 def _place(arrays: tuple, id: str) -> tuple[Layer, str, float, float]:
     "The layer, the vector out of it, the heights of the cell and of the layer's middle; ProfileError if it is no layer."
     try:
@@ -127,7 +127,7 @@ def file_id(
     fixed = re.fullmatch(r"(?i)locpot.*|vaspout|planar_average|potpavg|avg|average|potential|gpaw|cube|.*_?hartree", stem)
     return path.absolute().parent.name if fixed else stem.removesuffix("_potential")
 
-# %% ../../nbs/data/01c_readers.ipynb #b064489e
+# %% ../../nbs/data/01c_readers.ipynb #45aa25df
 def _after(stream: Stream, shape: tuple) -> tuple[str, ...]:
     "What follows the first block of a grid, in words; ProfileError if it is that of a charge density."
     tail = stream.read(1 << 17).decode(errors="replace")
@@ -147,7 +147,7 @@ def _grid_layer(grid: Grid, path: Path, structure: Any) -> tuple[Layer | None, s
     except StructureError as error: raise ProfileError(f"its structure is not a layer, {error.problem}") from None
     return None, "abc"[axis], height, center, ("the header names no elements",)
 
-# %% ../../nbs/data/01c_readers.ipynb #bddd6d51
+# %% ../../nbs/data/01c_readers.ipynb #a5280e01
 def _read_grid(path: Path, header: Callable, units: str | None, structure: Any, progress: bool) -> Potential:
     from tqdm import tqdm
     size = path.stat().st_size
@@ -166,7 +166,7 @@ def _locpot(path: Path, **options: Any) -> Potential: return _read_grid(path, lo
 
 def _cube(path: Path, **options: Any) -> Potential: return _read_grid(path, cube_header, **options)
 
-# %% ../../nbs/data/01c_readers.ipynb #7f518d24
+# %% ../../nbs/data/01c_readers.ipynb #ead2c364
 _MOST_TEXT = 50_000_000  # bytes of a one-dimensional profile: more is something else
 
 def _number_rows(path: Path) -> np.ndarray:
@@ -183,7 +183,7 @@ def _number_rows(path: Path) -> np.ndarray:
     if not np.isfinite(table).all(): raise ProfileError("non-finite numbers in the profile; write the file again.")
     return table
 
-# %% ../../nbs/data/01c_readers.ipynb #d99072d5
+# %% ../../nbs/data/01c_readers.ipynb #122630f0
 def _fit_period(z: np.ndarray, v: np.ndarray, height: float, where: str) -> tuple[np.ndarray, np.ndarray]:
     "One period without its end; ProfileError if it is not the height of the cell."
     if len(z) < 2: raise ProfileError("a profile needs 32 heights or more; check the file.")
@@ -207,14 +207,14 @@ def _columns(path: Path, units: str | None, structure: Any, **_: Any) -> Potenti
     return Potential(z, v, code=code, unit=units or "eV", axis=axis, layer=layer, center=center,
                      notes=notes + ("heights were fractions of the cell",) * fraction)
 
-# %% ../../nbs/data/01c_readers.ipynb #3a612ac0
+# %% ../../nbs/data/01c_readers.ipynb #e99d5903
 def _optional(name: str, how: str):
     "A module that not everyone has."
     from importlib import import_module
     try: return import_module(name)
     except ImportError: raise ProfileError(f"reading this file needs {name}, which is not installed; {how}.") from None
 
-# %% ../../nbs/data/01c_readers.ipynb #12e73cbd
+# %% ../../nbs/data/01c_readers.ipynb #718682b7
 def _vaspout_atoms(h5: Any) -> tuple:
     from ase.data import atomic_numbers
     p = h5["results/positions"]
@@ -240,13 +240,13 @@ def _vaspout(path: Path, units: str | None, **_: Any) -> Potential:
     levels, notes = Levels(efermi, kind=kind, sources=(path.name,)), (f"{' and '.join(names)} part",)
     return Potential(z, v, code="VASP", axis=axis, layer=layer, center=center, levels=levels, notes=notes)
 
-# %% ../../nbs/data/01c_readers.ipynb #c2d04751
+# %% ../../nbs/data/01c_readers.ipynb #9ba3fc73
 def _plane_means(grid: Any, others: tuple) -> np.ndarray:
     "Means over planes of the first component of an array in a file [components, nc, nb, na], a plane in memory at a time."
     planes = np.stack([np.asarray(grid[0, k]).mean(tuple(i - 1 for i in others if i)) for k in range(grid.shape[1])])
     return planes if 0 not in others else planes.mean(0)
 
-# %% ../../nbs/data/01c_readers.ipynb #a9166921
+# %% ../../nbs/data/01c_readers.ipynb #58fb5eee
 def _gpw(path: Path, units: str | None, **_: Any) -> Potential:
     gpaw = _optional("gpaw", "install it (see the GPAW manual), or write the potential to a cube with it and give units")
     calc = gpaw.GPAW(str(path), txt=None)
@@ -260,11 +260,11 @@ def _gpw(path: Path, units: str | None, **_: Any) -> Potential:
     levels = Levels(calc.get_fermi_level(), vbm, cbm, gap, kind="hartree", sources=(path.name,))
     return Potential(z, v, code="GPAW", axis=axis, layer=layer, center=center, levels=levels)
 
-# %% ../../nbs/data/01c_readers.ipynb #1512bbe2
+# %% ../../nbs/data/01c_readers.ipynb #9b388983
 PROFILE_KEYS = ("work_func", "paep_profile")  # in the data of a row
 _LEVEL_KEYS = (("efermi", "e_fermi", "fermi", "fermi_level", "fermi_energy"), ("vbm",), ("cbm",), ("gap", "bandgap", "band_gap"))
 
-# %% ../../nbs/data/01c_readers.ipynb #bbbe45a2
+# %% ../../nbs/data/01c_readers.ipynb #afae3ffe
 def _row_levels(values: dict) -> Levels:
     "Levels among the keys of a row, which may end in _eV."
     plain = {str(k).lower().removesuffix("_ev"): v for k, v in values.items()}
@@ -272,7 +272,7 @@ def _row_levels(values: dict) -> Levels:
     efermi, vbm, cbm, gap = map(find, _LEVEL_KEYS)
     return Levels(efermi, vbm, cbm, gap, sources=("keys of the row",))
 
-# %% ../../nbs/data/01c_readers.ipynb #12e4cf99
+# %% ../../nbs/data/01c_readers.ipynb #639b78c7
 def row_potential(
     row: Any,  # `ase.db.row.AtomsRow`
     path: str = "",  # of the database
@@ -292,7 +292,7 @@ def row_potential(
     return Potential(z, v, path, labels, axis=axis, layer=layer, center=center, levels=_row_levels(row.key_value_pairs),
                      notes=("heights were fractions of the cell",) * fraction)
 
-# %% ../../nbs/data/01c_readers.ipynb #288c442a
+# %% ../../nbs/data/01c_readers.ipynb #abc4754c
 _READERS: dict[str, Callable[..., Potential]] = {
     r"vaspout.*|.*\.(h5|hdf5)": _vaspout, r".*\.gpw": _gpw, r".*\.cube": _cube, r"locpot.*|.*\.locpot": _locpot,
     r".*\.(csv|tsv|txt|dat)": _columns}
@@ -310,7 +310,7 @@ def _reader(path: Path) -> Callable[..., Potential]:
             return read
     return _columns
 
-# %% ../../nbs/data/01c_readers.ipynb #4193d2d3
+# %% ../../nbs/data/01c_readers.ipynb #b9682001
 def _read_any(path: Path, units: str | None, structure: Any, progress: bool) -> Potential:
     if path.is_dir(): raise ProfileError("a folder; give the file in it, or use wfclip data build for all of them.")
     if not path.exists(): raise ProfileError("no such file; check the path.")
@@ -318,7 +318,7 @@ def _read_any(path: Path, units: str | None, structure: Any, progress: bool) -> 
     if units not in (None, *ENERGY_UNITS): raise ProfileError(f"units are {', '.join(ENERGY_UNITS)}, not {units}.")
     return _reader(path)(path, units=units, structure=structure, progress=progress)
 
-# %% ../../nbs/data/01c_readers.ipynb #efe2bd5b
+# %% ../../nbs/data/01c_readers.ipynb #056c7afa
 def read_potential(
     path: str | os.PathLike,  # LOCPOT, vaspout.h5, cube, average.x or vaspkit output, .gpw, or text of two columns (Å, eV)
     units: str | None = None,  # of the energies in the file: eV, Ry or Ha; None: those of its format
@@ -341,7 +341,7 @@ def read_potential(
         raise ProfileError(f"{path}: cannot be read ({reason}); check the file.") from None
     return found
 
-# %% ../../nbs/data/01c_readers.ipynb #371776e8
+# %% ../../nbs/data/01c_readers.ipynb #4c22e4a9
 def _merge(own: Levels, beside: Levels) -> Levels:
     "What the file itself says, and where it says nothing, what stands beside it."
     return replace(beside, **{k: x for k, x in vars(own).items() if x not in (None, "unknown", ())})
