@@ -178,7 +178,7 @@ def group_split(
     train, val, test = (np.flatnonzero(part[member] == k) for k in range(3))
     return train, val, test
 
-# %% ../../nbs/data/05_dataset.ipynb #fdf9e3f7
+# %% ../../nbs/data/05_dataset.ipynb #e412870e
 def given_split(
     parts: Sequence[str],  # part of each material [n]: "train", "val", "test", or "" for none
     name: str | os.PathLike = "dataset",  # what an error is to name
