@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'ENERGIES', 'TENSORS', 'HALF', 'FITS', 'atom_batches', 'Features', 'encode_batch', 'encode',
-           'encode_profiles', 'retrieve', 'Probe', 'fit_probe', 'KernelRidge', 'fit_kernel', 'Bank', 'close_gap',
-           'predict_energies', 'computed_energies', 'unsigned', 'calibrate', 'nearest_similarity', 'build_bank',
-           'write_bank', 'read_bank']
+           'encode_profiles', 'retrieve', 'Probe', 'known_together', 'fit_probe', 'KernelRidge', 'kernel_weights',
+           'fit_kernel', 'Bank', 'close_gap', 'known_mean', 'predict_energies', 'computed_energies', 'unsigned',
+           'calibrate', 'nearest_similarity', 'build_bank', 'write_bank', 'read_bank']
 
 # %% ../nbs/10a_bank.ipynb #2b5d3259
 import json
@@ -110,23 +110,36 @@ class Probe:
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor: return z.double() @ self.weight + self.bias
 
+# %% ../nbs/10a_bank.ipynb #3843c7fd
+def known_together(
+    y: np.ndarray | torch.Tensor,  # targets [n, M], NaN where unknown
+) -> list[tuple[np.ndarray, np.ndarray]]:  # of each group: materials, two or more, and targets
+    "Groups of targets that are known for the same materials; a target known for less than two is in none."
+    patterns, group = np.unique(~np.isnan(np.asarray(y)), axis=1, return_inverse=True)
+    pairs = [(np.flatnonzero(p), np.flatnonzero(group.ravel() == k)) for k, p in enumerate(patterns.T)]
+    return [(rows, columns) for rows, columns in pairs if len(rows) > 1]
+
 # %% ../nbs/10a_bank.ipynb #b5c9e7b8
 def fit_probe(
     z: torch.Tensor,  # training features [n, D]
-    y: torch.Tensor,  # training targets [n, M]
+    y: torch.Tensor,  # training targets [n, M], NaN where unknown
     z_val: torch.Tensor,  # validation features [m, D]
-    y_val: torch.Tensor,  # validation targets [m, M]
+    y_val: torch.Tensor,  # validation targets [m, M], NaN where unknown
     strengths: Sequence[float] = tuple(10. ** np.arange(-6, 3.5, .5)),  # lambda to try
 ) -> Probe:
     "Ridge regression on standardised features, its strength chosen by validation MAE, separately for each target."
     z, y, z_val, y_val = (t.double() for t in (z, y, z_val, y_val))
-    mean, std = z.mean(0), z.std(0).clamp(min=1e-8)
-    u, s, vt = torch.linalg.svd((z - mean) / std, full_matrices=False)
-    rotated = u.T @ (y - y.mean(0))
-    fits = [vt.T @ (rotated * (s / (s**2 + len(z) * l))[:, None]) / std[:, None] for l in strengths]
-    errors = torch.stack([((z_val - mean) @ w + y.mean(0) - y_val).abs().nanmean(0) for w in fits])  # [strengths, M]
-    weight = torch.stack([fits[b][:, m] for m, b in enumerate(errors.argmin(0).tolist())], 1)
-    return Probe(weight, y.mean(0) - mean @ weight)
+    probe = Probe(z.new_full((z.shape[1], y.shape[1]), torch.nan), torch.full_like(y[0], torch.nan))
+    for rows, columns in known_together(y):
+        x, t = z[rows], y[rows][:, columns]
+        mean, std = x.mean(0), x.std(0).clamp(min=1e-8)
+        u, s, vt = torch.linalg.svd((x - mean) / std, full_matrices=False)
+        rotated = u.T @ (t - t.mean(0))
+        fits = [vt.T @ (rotated * (s / (s**2 + len(x) * l))[:, None]) / std[:, None] for l in strengths]
+        errors = torch.stack([((z_val - mean) @ w + t.mean(0) - y_val[:, columns]).abs().nanmean(0) for w in fits])
+        weight = torch.stack([fits[b][:, m] for m, b in enumerate(errors.argmin(0).tolist())], 1)
+        probe.weight[:, columns], probe.bias[columns] = weight, t.mean(0) - mean @ weight
+    return probe
 
 # %% ../nbs/10a_bank.ipynb #31063d08
 @dataclass
@@ -140,27 +153,43 @@ class KernelRidge:
     def __call__(self, z: torch.Tensor) -> torch.Tensor:
         return (-torch.cdist(z.double() * self.scale, self.nodes.double()).square()).exp() @ self.alpha + self.bias
 
+# %% ../nbs/10a_bank.ipynb #13746d11
+def kernel_weights(
+    solved: list[tuple],  # of each group: materials, targets, eigenvalues and eigenvectors of their kernel matrix
+    residual: torch.Tensor,  # targets less their mean [n, M]
+    strength: float,  # lambda
+) -> torch.Tensor:  # alpha [n, M], 0 where the target is unknown
+    "The weights of kernel ridge regression, group by group."
+    alpha = torch.zeros_like(residual)
+    for rows, columns, values, vectors in solved:
+        rotated = vectors.T @ residual[rows][:, columns]
+        alpha[rows[:, None], columns] = vectors @ (rotated / (values.clamp(min=0) + strength)[:, None])
+    return alpha
+
 # %% ../nbs/10a_bank.ipynb #0e5a40e1
 def fit_kernel(
     z: torch.Tensor,  # training features [n, D]
-    y: torch.Tensor,  # training targets [n, M]
+    y: torch.Tensor,  # training targets [n, M], NaN where unknown
     z_val: torch.Tensor,  # validation features [m, D]
-    y_val: torch.Tensor,  # validation targets [m, M]
+    y_val: torch.Tensor,  # validation targets [m, M], NaN where unknown
     lengths: Sequence[float] = (.5, 1., 2., 4.),  # Gaussian widths to try, in median distances
     strengths: Sequence[float] = tuple(10. ** np.arange(-5, 1.5, .5)),  # lambda to try
 ) -> KernelRidge:
     "Kernel ridge regression on standardised features; width and strength chosen by validation error of all targets."
     z, y, z_val, y_val = (t.double() for t in (z, y, z_val, y_val))
-    scale, bias, spread = 1 / z.std(0).clamp(min=1e-8), y.mean(0), y.std(0).clamp(min=1e-8)
+    scale, groups = 1 / z.std(0).clamp(min=1e-8), known_together(y)
+    bias, spread = torch.full((2, y.shape[1]), torch.nan).double()
+    for rows, columns in groups:
+        bias[columns], spread[columns] = y[rows][:, columns].mean(0), y[rows][:, columns].std(0).clamp(min=1e-8)
     median, best = torch.pdist((z * scale)[:500]).median(), (np.inf, KernelRidge(z, scale, y, bias))
     for length in lengths:
-        fit = KernelRidge(z * scale / (length * median), scale / (length * median), torch.eye(len(z)).double(), 0 * bias[:1])
-        values, vectors = torch.linalg.eigh(fit(z))
-        rotated, at_val = vectors.T @ (y - bias), fit(z_val) @ vectors
+        fit = KernelRidge(z * scale / (length * median), scale / (length * median), torch.eye(len(z)).double(), torch.zeros(1))
+        kernel, at_val = fit(z), fit(z_val)
+        solved = [(rows, columns, *torch.linalg.eigh(kernel[rows][:, rows])) for rows, columns in groups]
         for strength in strengths:
-            shrunk = rotated / (values.clamp(min=0) + strength)[:, None]
-            error = float((((at_val @ shrunk + bias - y_val) / spread).abs()).nanmean())
-            if error < best[0]: best = error, KernelRidge(fit.nodes.float(), fit.scale, vectors @ shrunk, bias)
+            alpha = kernel_weights(solved, y - bias, strength)
+            error = float((((at_val @ alpha + bias - y_val) / spread).abs()).nanmean())
+            if error < best[0]: best = error, KernelRidge(fit.nodes.float(), fit.scale, alpha, bias)
     return best[1]
 
 # %% ../nbs/10a_bank.ipynb #2dfc6496
@@ -190,9 +219,20 @@ def close_gap(
     ionization_energy: torch.Tensor,  # [n], eV
     electron_affinity: torch.Tensor,  # [n], eV
 ) -> tuple[torch.Tensor, torch.Tensor]:  # the same with ionization_energy >= electron_affinity
-    "Where the predicted bands overlap, put both edges in the middle."
+    "Where the predicted bands overlap, put both edges in the middle; an edge without the other stays."
     middle, gap = (ionization_energy + electron_affinity) / 2, (ionization_energy - electron_affinity).clamp(min=0)
-    return middle + gap / 2, middle - gap / 2
+    one = middle.isnan()
+    return torch.where(one, ionization_energy, middle + gap / 2), torch.where(one, electron_affinity, middle - gap / 2)
+
+# %% ../nbs/10a_bank.ipynb #916f9829
+def known_mean(
+    values: torch.Tensor,  # [B, k, M], NaN where unknown
+    weight: torch.Tensor,  # [B, k], which sum to 1
+) -> torch.Tensor:  # [B, M], NaN where none is known
+    "Weighted mean of what is known."
+    known = ~values.isnan()
+    share = torch.where(known.all(1), 1., (weight[..., None] * known).sum(1))
+    return (weight[..., None] * values.nan_to_num()).sum(1) / share
 
 # %% ../nbs/10a_bank.ipynb #48df1940
 @torch.no_grad()
@@ -207,7 +247,7 @@ def predict_energies(
     if method == "head": values = [heads["abs_step" if k == "step" and not signed else k] for k in ENERGIES]
     elif method == "retrieval":
         index, weight = retrieve(features.p_cry, bank.p_prof, bank.logit_scale)
-        values = list((weight[..., None] * bank.energies[index]).sum(1).T)
+        values = list(known_mean(bank.energies[index], weight).T)
     else: values = list(getattr(bank, method)(features.z).float().T)
     unknown = bank.energies.isnan().all(0)
     mean, step, *edges = (v * torch.nan if u else v for v, u in zip(values, unknown))

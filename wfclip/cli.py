@@ -213,7 +213,8 @@ def natural(text: str) -> int:
 def _train_options(add: Callable) -> None:
     add("--data", metavar="FILE", help="dataset, dft2d or a file (default: dft2d, the bundled data)")
     add("--preset", choices=PRESETS, help="wfclip, or paper: the method as published (default: wfclip)")
-    add("--split", choices=("random", "formula", "prototype"), help="how the test part is drawn (default: random)")
+    add("--split", choices=("random", "formula", "prototype", "given"),
+        help="how the test part is drawn; given: as the dataset says (default: random)")
     add("--fraction", type=float, metavar="X", help="share of the training part that is used (default: 1.0)")
     add("--epochs", type=int, metavar="N", help="passes over the training part (default: 1000)")
     add("--batch-size", type=int, metavar="N", help="pairs that are contrasted with each other (default: 64)")

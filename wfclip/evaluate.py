@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TARGETS', 'COVERAGES', 'TITLES', 'ranks', 'retrieval_metrics', 'composition_features', 'baselines', 'as_targets',
-           'error_metrics', 'signed_step_errors', 'coverage_reached', 'all_ways', 'retrieval_result', 'evaluate',
-           'error_lines', 'evaluation_table']
+           'error_metrics', 'known_targets', 'json_rows', 'signed_step_errors', 'coverage_reached', 'all_ways',
+           'retrieval_result', 'evaluate', 'error_lines', 'evaluation_table']
 
 # %% ../nbs/11_evaluate.ipynb #5db41ca3
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from wfclip.bank import (
     computed_energies,
     encode,
     encode_profiles,
+    known_together,
     nearest_similarity,
     predict_energies,
     unsigned,
@@ -67,21 +68,26 @@ def composition_features(
 def baselines(
     data: WorkFunctionDataset,
     split: Split,
-    y: np.ndarray,  # targets of all materials [n, M]
+    y: np.ndarray,  # targets of all materials [n, M], NaN where unknown
 ) -> dict[str, np.ndarray]:  # name -> predictions for the test part [n_test, M]
-    "Predictions that know nothing of the structure."
+    "Predictions that know nothing of the structure; NaN for a target that the training part does not know."
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    fraction, x = composition_features(data)
-    train, test = split.train, split.test
-    nearest = np.array([np.abs(fraction[train] - f).sum(1).argmin() for f in fraction[test]])
+    (fraction, x), test, out = composition_features(data), split.test, {}
     ridge = make_pipeline(StandardScaler(), RidgeCV(10. ** np.arange(-2, 5)))
     forest = RandomForestRegressor(300, max_features=.3, random_state=split.seed)
-    return {"training mean": np.tile(y[train].mean(0), (len(test), 1)), "nearest composition": y[train][nearest],
-            "composition, ridge": ridge.fit(x[train], y[train]).predict(x[test]),
-            "composition, random forest": forest.fit(x[train], y[train]).predict(x[test])}
+    for rows, columns in known_together(y[split.train]):
+        train = split.train[rows]
+        known = y[np.ix_(train, columns)].squeeze()
+        nearest = np.array([np.abs(fraction[train] - f).sum(1).argmin() for f in fraction[test]])
+        made = {"training mean": np.repeat(known.mean(0)[None], len(test), 0), "nearest composition": known[nearest],
+                "composition, ridge": ridge.fit(x[train], known).predict(x[test]),
+                "composition, random forest": forest.fit(x[train], known).predict(x[test])}
+        for name, p in made.items():
+            out.setdefault(name, np.full((len(test), y.shape[1]), np.nan, p.dtype))[:, columns] = p.reshape(len(test), -1)
+    return out
 
 # %% ../nbs/11_evaluate.ipynb #acc2d5f9
 TARGETS = ("work_function", "abs_step", "ionization_energy", "electron_affinity", "gap")
@@ -95,24 +101,43 @@ def as_targets(
 
 def error_metrics(
     predicted: np.ndarray,  # [n], eV
-    true: np.ndarray,  # [n], eV
-) -> dict[str, float]:  # MAE and RMSE in eV, R2
-    "Mean absolute error, root mean square error and coefficient of determination."
-    e = np.asarray(predicted) - true
-    explained = 1 - (e**2).sum() / ((true - true.mean())**2).sum()
+    true: np.ndarray,  # [n], eV, NaN where unknown
+) -> dict[str, float]:  # MAE and RMSE in eV, R2; R2 is 0 if all true values are equal
+    "Mean absolute error, root mean square error and coefficient of determination, over what is known."
+    known = ~np.isnan(predicted + true)
+    e, t = (np.asarray(predicted) - true)[known], true[known]
+    spread = ((t - t.mean())**2).sum()
+    explained = 1 - (e**2).sum() / spread if spread else 0.
     return dict(MAE=float(np.abs(e).mean()), RMSE=float(np.sqrt((e**2).mean())), R2=float(explained))
+
+# %% ../nbs/11_evaluate.ipynb #a968432b
+def known_targets(
+    y: np.ndarray,  # targets of all materials in the order of TARGETS [n, 5], NaN where unknown
+    split: Split,
+) -> dict[str, int]:  # target -> column
+    "The targets of which each part knows two values or more."
+    counts = [(~np.isnan(y[getattr(split, part)])).sum(0) for part in PARTS]
+    return {t: k for k, t in enumerate(TARGETS) if min(n[k] for n in counts) > 1}
+
+def json_rows(
+    y: np.ndarray,  # [n, M], NaN where unknown
+) -> list[list]:
+    "Rows of numbers for JSON, which knows no NaN but null."
+    return [[None if value != value else value for value in row] for row in y.tolist()]
 
 # %% ../nbs/11_evaluate.ipynb #84b067ef
 def signed_step_errors(
     predicted: np.ndarray,  # signed steps [n], eV
     true: np.ndarray,  # [n], eV
     polar: float = 0.1,  # steps above this count as polar, eV
-) -> dict[str, dict]:  # predictor -> error metrics; for the head also on polar layers: number, MAE, fraction of right signs
+) -> dict[str, dict]:  # predictor -> error metrics; on polar layers: number, and MAE and right signs if any
     "Errors of the potential step with its sign; zero is what a model without a direction must say."
     large = np.abs(true) > polar
     right = np.sign(predicted[large]) == np.sign(true[large])
-    extra = dict(polar=int(large.sum()), polar_MAE=float(np.abs(predicted - true)[large].mean()), right_sign=float(right.mean()))
-    zero = dict(polar=int(large.sum()), polar_MAE=float(np.abs(true[large]).mean()), right_sign=.5)
+    extra = zero = dict(polar=int(large.sum()))
+    if large.any():
+        extra = extra | dict(polar_MAE=float(np.abs(predicted - true)[large].mean()), right_sign=float(right.mean()))
+        zero = zero | dict(polar_MAE=float(np.abs(true[large]).mean()), right_sign=.5)
     return {"zero": error_metrics(0 * true, true) | zero, "joint head": error_metrics(predicted, true) | extra}
 
 # %% ../nbs/11_evaluate.ipynb #7fd5928c
@@ -125,13 +150,15 @@ def coverage_reached(
     truth: dict[str, torch.Tensor],  # computed
     spread: torch.Tensor,  # of the models, on the test part
 ) -> list[dict]:  # energy, nominal coverage, mean half width of the interval in eV, fraction of the test part inside
-    "How often the computed value lies in the interval."
+    "How often the computed value lies in the interval; without the energies and coverages for which there is none."
     rows = []
     for energy, p in predicted.items():
         error = (p - truth[energy]).abs()
+        known = ~error.isnan()
         for c in COVERAGES:
-            radius = bank.calibration.radius(method, energy, c, spread, p)
-            inside = float((error <= radius).float().mean())
+            radius = bank.calibration.radius(method, energy, c, spread, p)[known]
+            if not len(radius) or radius.isinf().any(): continue
+            inside = float((error[known] <= radius).float().mean())
             rows.append(dict(energy=energy, nominal=c, radius=float(radius.mean()), reached=inside))
     return rows
 
@@ -167,7 +194,7 @@ def evaluate(
     here, ways = {k: t[split.test] for k, t in truth.items()}, all_ways(test, bank)
     predictors = baselines(data, split, y) | {METHODS[m]: as_targets(e) for m, (e, _) in ways.items()}
     errors = {t: {name: error_metrics(p[:, k], y[split.test, k]) for name, p in predictors.items()}
-              for k, t in enumerate(TARGETS)}
+              for t, k in known_targets(y, split).items()}
     chosen = {METHODS[m]: error_metrics(as_targets(e)[:, 0], y[split.val, 0])["MAE"] for m, (e, _) in all_ways(val, bank).items()}
     best, (energies, signed) = next(iter(ways.items()))
     if signed: errors["step"] = signed_step_errors(energies["step"].numpy(), here["step"].numpy())
@@ -175,8 +202,8 @@ def evaluate(
     return dict(split=dict(by=split.by, seed=split.seed, **{k: len(getattr(split, k)) for k in PARTS}), models=1 + len(members),
                 validation=chosen, errors=errors, ids=[data.ids[i] for i in split.test], **retrieval_result(p_prof, test.p_cry),
                 coverage=coverage_reached(bank, best, energies, here if signed else unsigned(here), test.spread),
-                typicality=typicality.tolist(), true=y[split.test].tolist(),
-                predicted={k: p.tolist() for k, p in predictors.items()})
+                typicality=typicality.tolist(), true=json_rows(y[split.test]),
+                predicted={k: json_rows(p) for k, p in predictors.items()})
 
 # %% ../nbs/11_evaluate.ipynb #6331d978
 TITLES = dict(work_function="work function", abs_step="|step|", step="step with sign", ionization_energy="ionisation energy",
@@ -190,13 +217,13 @@ def error_lines(
     for target in (t for t in TITLES if t in result["errors"]):
         lines += ["", f"{TITLES[target] + ', eV':30}    MAE   RMSE     R2"]
         lines += [f"{name:30}{e['MAE']:7.3f}{e['RMSE']:7.3f}{e['R2']:7.2f}" for name, e in result["errors"][target].items()]
-    if step := result["errors"].get("step", {}).get("joint head"):
+    if (step := result["errors"].get("step", {}).get("joint head")) and step["polar"]:
         lines.append(f"{step['polar']} polar layers (above 0.1 eV): MAE {step['polar_MAE']:.3f} eV, "
                      f"right face on top in {step['right_sign']:.1%}")
     lines += ["", f"{'intervals':30}" + "".join(f"{f'{c:.0%}':>16}" for c in COVERAGES)]
     for energy in dict.fromkeys(row["energy"] for row in result["coverage"]):
-        cells = (f"±{r['radius']:.2f} eV {r['reached']:.0%}" for r in result["coverage"] if r["energy"] == energy)
-        lines.append(f"{energy:30}" + "".join(f"{c:>16}" for c in cells))
+        cells = {r["nominal"]: f"±{r['radius']:.2f} eV {r['reached']:.0%}" for r in result["coverage"] if r["energy"] == energy}
+        lines.append(f"{energy:30}" + "".join(f"{cells.get(c, '–'):>16}" for c in COVERAGES))
     return lines
 
 # %% ../nbs/11_evaluate.ipynb #c6581a88

@@ -40,7 +40,7 @@ class TrainConfig:
     batch_size: int = 64  # pairs in a batch: each sees batch_size - 1 negatives
     lr: float = 1e-4  # AdamW's learning rate before annealing
     weight_decay: float = 0.01  # on matrices only
-    split: str = "random"  # "random", "formula" or "prototype"
+    split: str = "random"  # "random", "formula", "prototype", or "given": the one that comes with the data
     fraction: float = 1.0  # of the training part that is used, for learning curves; validation and test stay whole
     seed: int = 42  # of the split, the weights, the order and the flips
     member: int = 0  # of an ensemble: the same split, other weights, order and flips

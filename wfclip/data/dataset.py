@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'PROPERTIES', 'PARTS', 'Entry', 'write_dataset', 'open_dataset', 'DatasetFile', 'derived_properties',
-           'Split', 'group_split', 'WorkFunctionDataset', 'training_targets', 'load_dataset']
+           'Split', 'group_split', 'given_split', 'WorkFunctionDataset', 'training_targets', 'load_dataset']
 
 # %% ../../nbs/data/05_dataset.ipynb #0ef9cb69
 import json
@@ -44,6 +44,7 @@ class Entry:
     properties: dict = field(default_factory=dict)  # any of PROPERTIES beyond the two work functions
     density: Sequence[float] = ()  # Å^-3, on a grid of twice the profile's spacing
     dos: Sequence[float] | None = None  # states/eV/cell, -18 to +7.9 eV from the mean vacuum level, steps of 0.1
+    part: str = ""  # "train", "val" or "test" where the data come with a split, used by split(by="given")
 
 # %% ../../nbs/data/05_dataset.ipynb #0d585f44
 def write_dataset(
@@ -56,6 +57,7 @@ def write_dataset(
     arrays = _columns(entries)
     header = dict(format=FORMAT, **about, ids=[e.layer.id for e in entries],
                   formulas=[e.layer.formula for e in entries], prototypes=[e.prototype for e in entries])
+    if any(e.part for e in entries): header["parts"] = [e.part for e in entries]
     temporary = Path(f"{path}.tmp")
     tensors = {k: torch.as_tensor(np.ascontiguousarray(v)) for k, v in arrays.items()}
     save_file(tensors, temporary, {"wfclip": json.dumps(header)})
@@ -100,6 +102,7 @@ class DatasetFile:
     ):
         self.path, (self.about, self.arrays) = Path(path), open_dataset(path)
         self.ids, self.formulas, self.prototypes = (self.about.pop(k) for k in ("ids", "formulas", "prototypes"))
+        self.parts = self.about.pop("parts", [""] * len(self.ids))
 
     def __len__(self): return len(self.ids)
 
@@ -138,7 +141,7 @@ class Split:
     train: np.ndarray  # [n_train]
     val: np.ndarray  # [n_val]
     test: np.ndarray  # [n_test]
-    by: str  # "random", "formula" or "prototype"
+    by: str  # "random", "formula", "prototype" or "given"
     seed: int
 
     def to_dict(self,
@@ -175,6 +178,19 @@ def group_split(
     train, val, test = (np.flatnonzero(part[member] == k) for k in range(3))
     return train, val, test
 
+# %% ../../nbs/data/05_dataset.ipynb #e412870e
+def given_split(
+    parts: Sequence[str],  # part of each material [n]: "train", "val", "test", or "" for none
+    name: str | os.PathLike = "dataset",  # what an error is to name
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # indices of the three parts, sorted
+    "The split that comes with the data; ValueError if there is none or a part is empty."
+    if not any(parts): raise ValueError(f"{name}: no split comes with this dataset; split it by random, formula or prototype.")
+    train, val, test = found = [np.flatnonzero(np.asarray(parts) == k) for k in PARTS]
+    if empty := [k for k, index in zip(PARTS, found) if not len(index)]:
+        raise ValueError(f"{name}: the split that comes with this dataset has no material in {' and '.join(empty)}; "
+                         "split it by random, formula or prototype.")
+    return train, val, test
+
 # %% ../../nbs/data/05_dataset.ipynb #6046aa77
 class WorkFunctionDataset(DatasetFile):
     "A dataset with everything a model needs from it, computed once and kept."
@@ -198,12 +214,13 @@ class WorkFunctionDataset(DatasetFile):
         return torch.from_numpy(np.stack(rows).astype(np.float32))
 
     def split(self,
-        by: str = "random",  # "random", "formula" or "prototype"
+        by: str = "random",  # "random", "formula", "prototype", or "given": the one that comes with the data
         seed: int = 42,  # of the shuffle
     ) -> Split:
-        "Draw 80 / 10 / 10 percent of the materials for training, validation and test."
+        "Draw 80 / 10 / 10 percent of the materials for training, validation and test, or take the split that is given."
+        if by == "given": return Split(*given_split(self.parts, self.path), by=by, seed=seed)
         groups = dict(random=range(len(self)), formula=self.formulas, prototype=self.prototypes)
-        if by not in groups: raise ValueError(f"A split is by random, formula or prototype, not by {by!r}.")
+        if by not in groups: raise ValueError(f"A split is by random, formula, prototype or given, not by {by!r}.")
         return Split(*group_split(groups[by], seed), by=by, seed=seed)
 
 # %% ../../nbs/data/05_dataset.ipynb #f809ade9

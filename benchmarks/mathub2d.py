@@ -1,0 +1,232 @@
+"""Compare runs on the MatHub-2d pairs, which are not part of this project; nbs/18_mathub2d.ipynb shows what this writes.
+
+    wfclip data build pairs.db -o mathub.safetensors                            # structures, profiles, the published split
+    python benchmarks/mathub2d.py raw pairs.db mathub.safetensors raw.safetensors   # the same with profiles as published
+    wfclip train --data mathub.safetensors --split given --epochs 80 --lr 3e-4 --out RUN
+    python benchmarks/mathub2d.py data pairs.db mathub.safetensors              # nbs/results/mathub/data.json
+    python benchmarks/mathub2d.py run pairs.db RUN                              # nbs/results/mathub/PRESET-PROFILE-MEMBER.json
+    python benchmarks/mathub2d.py shipped pairs.db mathub.safetensors           # nbs/results/mathub/shipped.json
+
+`pairs.jsonl.gz`, which tells metals from insulators, and `labels_split_1899.csv` are expected beside pairs.db. What is written
+are figures of many materials together: no structure, no profile and no label of a single one.
+"""
+import csv
+import gzip
+import json
+import re
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wfclip.bank import METHODS, encode, encode_profiles, predict_energies, read_bank
+from wfclip.data.dataset import PARTS, Entry, WorkFunctionDataset, load_dataset, write_dataset
+from wfclip.data.profile import Profile, ProfileError, open_cell, plateaus
+from wfclip.evaluate import error_metrics, evaluate, retrieval_result
+from wfclip.nn.clip import CrystalTower, WFClip, read_config
+from wfclip.predict import WEIGHTS
+from wfclip.train import TrainConfig, read_metrics, read_run
+
+RESULTS = Path(__file__).resolve().parents[1] / "nbs/results/mathub"
+LIMIT = 0.05  # eV; two readings of a work function that differ by less agree
+BAD = ("MIP2D-656", "MIP2D-1725", "MIP2D-1048")  # rows known to be wrong
+
+
+def read_rows(pairs: str) -> list[dict]:
+    "The rows of pairs.db with the band gap of the matched structure: keys, atoms, z [448] in Å, v [448] in eV."
+    from ase.db import connect
+    with gzip.open(Path(pairs).with_suffix(".jsonl.gz"), "rt") as f:
+        gap = {r["mip2d_id"]: r["c2db_gap_eV"] for r in map(json.loads, f)}
+    rows = []
+    for row in connect(pairs).select():
+        atoms, (height, v) = row.toatoms(), np.asarray(row.data["work_func"], float).T
+        rows.append(dict(row.key_value_pairs, atoms=atoms, z=height * atoms.cell[2, 2], v=v, gap=gap[row.mip2d_id]))
+    return rows
+
+
+def rows_of(data: WorkFunctionDataset, rows: list[dict]) -> list[dict]:
+    "The row of each material of a dataset: by mip2d_id, or by the number behind # in its id; in the order of the dataset."
+    by_id = {r["mip2d_id"]: r for r in rows} | {str(k): r for k, r in enumerate(rows, 1)}
+    names = [i if i in by_id else i.rpartition("#")[2] for i in data.ids]
+    if missing := [i for i, name in zip(data.ids, names) if name not in by_id]:
+        raise SystemExit(f"{len(missing)} materials of the dataset, {missing[0]} first, are not in pairs.db.")
+    found = [by_id[name] for name in names]
+    for i, row in enumerate(found):
+        if Counter(data.layer(i).numbers.tolist()) != Counter(row["atoms"].numbers.tolist()):
+            raise SystemExit(f"{data.ids[i]} is not {row['mip2d_id']}: other atoms.")
+    return found
+
+
+def rounded(x):
+    "All floats of a JSON structure with five digits behind the point."
+    if isinstance(x, dict): return {k: rounded(v) for k, v in x.items()}
+    if isinstance(x, list): return [rounded(v) for v in x]
+    return round(float(x), 5) if isinstance(x, (float, np.floating)) else x
+
+
+def save(name: str, content: dict):
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(rounded(content), allow_nan=False) + "\n")
+    print(RESULTS / f"{name}.json")
+
+
+def write_raw(pairs: str, source: str, out: str):
+    "The dataset with profiles measured from the zero of each calculation; the work functions stay."
+    data = load_dataset(source)
+    entries = []
+    for i, row in enumerate(rows_of(data, read_rows(pairs))):
+        p = data.profile(i).resample(300, 0.1)
+        entries.append(Entry(data.layer(i), replace(p, phi=p.phi + row["efermi_eV"]), part=data.parts[i]))
+    about = {k: v for k, v in data.about.items() if k != "format"}
+    write_dataset(out, entries, **about | dict(name="mathub-raw"))
+
+
+def quantiles(x) -> dict:
+    return {str(q): float(np.percentile(x, q)) for q in (5, 25, 50, 75, 90, 95, 99, 100)}
+
+
+def vacuum(rows: list[dict]) -> tuple[list[dict], list[str]]:
+    "The outermost window of the vacuum on the worse side of each profile, and why profiles have no vacuum level."
+    worst, refused = [], []
+    for row in rows:
+        height = row["atoms"].positions[:, 2]
+        args = row["z"], row["v"], (height.min() + height.max()) / 2
+        sides = plateaus(*open_cell(*args), max_slope=np.inf)
+        worst.append(dict(slope=max(abs(p.slope) for p in sides), std=max(p.std for p in sides)))
+        try: Profile.from_potential(*args[:2], row["efermi_eV"], args[2])
+        except ProfileError as error: refused.append(str(error).split(",")[0])
+    return worst, refused
+
+
+def is_bad(name: str) -> bool:
+    "Whether a row is one of those known to be wrong."
+    return any(re.match(rf"{b}\b", name) for b in BAD)
+
+
+def correlations(rows: list[dict]) -> dict:
+    "Correlation of the vacuum level and of the Fermi level, from the zero of each calculation, with the work function."
+    efermi, wf = (np.array([float(r[k]) for r in rows]) for k in ("efermi_eV", "workfunction_eV"))
+    c = lambda x: float(np.corrcoef(x, wf)[0, 1])
+    return dict(n=len(wf), vacuum_level=c(wf + efermi), fermi_level=c(efermi))
+
+
+def table_2d(x: np.ndarray, y: np.ndarray, bins: int = 24) -> dict:
+    counts, xs, ys = np.histogram2d(x, y, bins)
+    return dict(counts=counts.astype(int).tolist(), x=xs.tolist(), y=ys.tolist())
+
+
+def write_data(pairs: str, source: str):
+    "What is in the pairs, what was refused, and how the two readings of a work function differ."
+    rows, data = read_rows(pairs), load_dataset(source)
+    used, split = rows_of(data, rows), data.split("given")
+    worst, refused = vacuum(rows)
+    wf, efermi = (np.array([r[k] for r in rows]) for k in ("workfunction_eV", "efermi_eV"))
+    published = np.array([r["workfunction_eV"] for r in used])
+    ours, step = data.properties["work_function"], np.abs(data.properties["step"])
+    differ = np.abs(ours - published)
+    with open(Path(pairs).with_name("labels_split_1899.csv")) as f:
+        full = list(csv.DictReader(f))
+    tiers = {k: Counter(used[i]["tier"] for i in getattr(split, k)) for k in PARTS}
+    lost = [r for r in rows if r["mip2d_id"] not in {u["mip2d_id"] for u in used}]
+    known = {data.formulas[i] for i in split.train}
+    save("data", dict(
+        rows=len(rows), used=len(used), refused=Counter(refused), lost=Counter(r["split"] for r in lost),
+        parts={k: dict(n=len(getattr(split, k)), **tiers[k]) for k in PARTS},
+        metals={k: sum(used[i]["gap"] == 0 for i in getattr(split, k)) for k in PARTS},
+        leak=float(np.mean([data.formulas[i] in known for i in split.test])),
+        bad=sum(is_bad(r["mip2d_id"]) for r in used),
+        slope=quantiles([w["slope"] for w in worst]), noise=quantiles([w["std"] for w in worst]),
+        differ=dict(n=len(differ), MAE=differ.mean(), above=int((differ > LIMIT).sum()),
+                    polar=int((differ[step > .1] > LIMIT).sum()), of_polar=int((step > .1).sum()), **quantiles(differ)),
+        correlation=dict(pairs=correlations(rows), published=correlations(full),
+                         without_bad=correlations([r for r in full if not is_bad(r["mip2d_id"])])),
+        raw=table_2d(wf + efermi, wf), fermi=table_2d(efermi, wf)))
+
+
+def subsets(rows: list[dict], ours: np.ndarray) -> dict[str, np.ndarray]:
+    "Parts of a list of materials, as masks."
+    column = lambda key: np.array([r[key] for r in rows])
+    agree = np.abs(ours - column("workfunction_eV")) < LIMIT
+    return dict(all=np.full(len(rows), True), tier_A=column("tier") == "A", labels_agree=agree, metals=column("gap") == 0,
+                insulators=column("gap") > 0)
+
+
+def errors(predicted: dict[str, np.ndarray], rows: list[dict], ours: np.ndarray) -> dict:
+    "Errors by subset, reading of the work function and predictor."
+    labels = dict(ours=ours, published=np.array([r["workfunction_eV"] for r in rows]))
+    metrics = lambda p, true: error_metrics(p, true) | dict(bias=float((p - true).mean()))
+    return {subset: dict(n=int(mask.sum())) | {kind: {name: metrics(p[mask], true[mask]) for name, p in predicted.items()}
+                                               for kind, true in labels.items()}
+            for subset, mask in subsets(rows, ours).items()}
+
+
+def twins(profiles: torch.Tensor, ranks: list[float]) -> dict:
+    "How many test materials have another with nearly their profile, 0.5 eV in the root mean square or the mirror image."
+    d = torch.minimum(torch.cdist(profiles, profiles), torch.cdist(profiles, profiles.flip(1))) / profiles.shape[1]**.5
+    twin, missed = (d.fill_diagonal_(torch.inf) < .5).any(1).numpy(), np.array(ranks) > 1
+    return dict(twins=int(twin.sum()), missed=int(missed.sum()), both=int((twin & missed).sum()))
+
+
+def command(config: dict, raw: bool) -> str:
+    "The command line of a run."
+    changed = {k: v for k, v in config["training"].items() if v != getattr(TrainConfig(), k)}
+    options = [f"--{k.replace('_', '-')} {f'{v:g}' if isinstance(v, float) else v}" for k, v in changed.items()]
+    preset = [] if config["model"]["joint"] else ["--preset paper"]
+    return " ".join([f"wfclip train --data {'raw' if raw else 'mathub'}.safetensors", *preset, *options])
+
+
+def write_run(pairs: str, run: str):
+    "Evaluate a run on the test part and on parts of it."
+    folder, config = Path(run), read_config(Path(run))
+    data, model = load_dataset(config["data"]["path"]), WFClip.from_pretrained(folder)
+    raw, (_, training, split) = config["data"].get("name") == "mathub-raw", read_run(folder, data)
+    every = rows_of(data, read_rows(pairs))
+    rows = [every[i] for i in split.test]
+    result = evaluate(model, data, split)
+    ours = data.properties["work_function"][split.test]
+    first = lambda table: np.array([row[0] for row in table])
+    predicted = {name: first(p) for name, p in result["predicted"].items()}
+    profiles = data.profiles(model.config.profile_length, model.config.profile_spacing)[split.test]
+    p_prof, p_cry = encode_profiles(model, profiles), encode([model], data.graphs(), split.test).p_cry
+    retrieval = {k: retrieval_result(p_prof[mask], p_cry[mask])["retrieval"]
+                 for k, mask in subsets(rows, ours).items() if k in ("all", "tier_A", "labels_agree")}
+    records = read_metrics(folder)
+    best = min(records, key=lambda r: r["val_loss"])
+    absolute = {name: np.percentile(np.abs(p - ours), np.arange(0, 101, 2.5)).tolist() for name, p in predicted.items()}
+    save(f"{'wfclip' if config['model']['joint'] else 'paper'}-{'raw' if raw else 'phi'}-{training.member}", dict(
+        command=command(config, raw), seconds=sum(r["seconds"] for r in records), best_epoch=best["epoch"], split=result["split"],
+        versions=json.loads((folder / "environment.json").read_text()),
+        retrieval=retrieval, ranks={k: sorted(r) for k, r in result["ranks"].items()}, errors=errors(predicted, rows, ours),
+        validation=result["validation"], error_quantiles=absolute, step=result["errors"].get("step", {}),
+        coverage=[r for r in result["coverage"] if r["energy"] == "work_function"],
+        twins=twins(profiles, result["ranks"]["crystal_to_profile"]),
+        curve=[{k: r[k] for k in ("epoch", "train_loss", "val_loss", "recall_at_1")} for r in records]))
+
+
+def write_shipped(pairs: str, source: str):
+    "The model in the package, which has seen none of these data, on the test part and on all pairs."
+    data = load_dataset(source)
+    rows, bank, config = rows_of(data, read_rows(pairs)), read_bank(WEIGHTS / "bank.safetensors"), read_config(WEIGHTS)
+    model = WFClip.from_pretrained()
+    models = [model, *(CrystalTower.from_pretrained(WEIGHTS / m) for m in config.get("members", []))]
+    out: dict = dict(formulas_known=float(np.mean([f in set(bank.formulas) for f in data.formulas])))
+    for part, index in dict(test=data.split("given").test, pairs=np.arange(len(data))).items():
+        features = encode(models, data.graphs(), index)
+        e = predict_energies(features, bank, "head")[0]
+        predicted = {k.replace("_", " "): e[k].numpy() for k in ("work_function", "ionization_energy", "electron_affinity")}
+        others = {f"work function, {METHODS[m]}": predict_energies(features, bank, m)[0]["work_function"].numpy()
+                  for m in ("kernel", "retrieval")}
+        chosen, ours = [rows[i] for i in index], data.properties["work_function"][index]
+        profiles = data.profiles(model.config.profile_length, model.config.profile_spacing)[index]
+        out[part] = dict(errors=errors(predicted | others, chosen, ours),
+                         retrieval=retrieval_result(encode_profiles(model, profiles), features.p_cry)["retrieval"])
+    save("shipped", out)
+
+
+if __name__ == "__main__":
+    commands = dict(raw=write_raw, data=write_data, run=write_run, shipped=write_shipped)
+    if len(sys.argv) < 4 or sys.argv[1] not in commands: sys.exit(__doc__)
+    commands[sys.argv[1]](*sys.argv[2:])
