@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Levels', 'read_outcar', 'read_vasprun', 'read_incar', 'read_pw_output', 'read_pw_structure', 'levels_beside']
 
-# %% ../../nbs/data/01a_levels.ipynb #6a88367a
+# %% ../../nbs/data/01a_levels.ipynb #b1949659
 import bz2
 import gzip
 import lzma
@@ -28,7 +28,7 @@ import numpy as np
 from .profile import ProfileError
 from .structure import StructureError, _unreadable
 
-# %% ../../nbs/data/01a_levels.ipynb #046e9e20
+# %% ../../nbs/data/01a_levels.ipynb #2a064910
 @dataclass(frozen=True)
 class Levels:
     "Energies that a calculation states beside its potential, eV, from the zero of that potential."
@@ -42,11 +42,11 @@ class Levels:
     sources: tuple[str, ...] = ()  # names of the files that were read
     notes: tuple[str, ...] = ()  # doubts, each one sentence
 
-# %% ../../nbs/data/01a_levels.ipynb #aa86c257
+# %% ../../nbs/data/01a_levels.ipynb #e511fc65
 _OPEN: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
 
-# %% ../../nbs/data/01a_levels.ipynb #acdcd5d7
+# %% ../../nbs/data/01a_levels.ipynb #b6d08b75
 def _lines(path: Path) -> Iterator[str]:
     "Lines of a text file, compressed or not, as far as it can be read."
     try:
@@ -54,14 +54,14 @@ def _lines(path: Path) -> Iterator[str]:
             yield from iter(partial(f.readline, 4096), "")
     except _DAMAGED: return
 
-# %% ../../nbs/data/01a_levels.ipynb #fbab7dcf
+# %% ../../nbs/data/01a_levels.ipynb #e800f9d1
 def _number(text: str) -> float | None:
     "The number in the text, None if it is no possible energy in eV."
     try: x = float(text)
     except ValueError: return None
     return x if abs(x) < 1e5 else None
 
-# %% ../../nbs/data/01a_levels.ipynb #0367fae5
+# %% ../../nbs/data/01a_levels.ipynb #ad022a9e
 def _levels(path: Path, whole: bool = True, notes: Sequence[str] = (), **known: Any) -> Levels:
     "What a file states; ProfileError if that is nothing."
     levels = Levels(**{k: x for k, x in known.items() if x is not None}, sources=(path.name,))
@@ -76,10 +76,10 @@ def _levels(path: Path, whole: bool = True, notes: Sequence[str] = (), **known: 
         notes = [*notes, f"{path.name} states a Fermi level, {e:.3f} eV, outside its gap, {vbm:.3f} to {cbm:.3f} eV."]
     return replace(levels, notes=tuple(notes))
 
-# %% ../../nbs/data/01a_levels.ipynb #078f7d96
+# %% ../../nbs/data/01a_levels.ipynb #e813a75a
 _NO_BANDS = dict.fromkeys(("vbm", "cbm", "gap"))
 
-# %% ../../nbs/data/01a_levels.ipynb #c50996cf
+# %% ../../nbs/data/01a_levels.ipynb #946c38ca
 def _edges(points: Sequence[tuple[str, array]]) -> dict[str, float]:
     "vbm, cbm, gap of (spin component, level and occupation of each band in turn) at each k-point; {} if unknown."
     bands = [(spin, np.array(values).reshape(-1, 2)) for spin, values in points]
@@ -94,13 +94,13 @@ def _edges(points: Sequence[tuple[str, array]]) -> dict[str, float]:
     if partly.any() or crossing or vbm >= cbm: return dict(gap=0.0)
     return dict(vbm=float(vbm)) | (dict(cbm=float(cbm), gap=float(cbm - vbm)) if np.isfinite(cbm) else {})
 
-# %% ../../nbs/data/01a_levels.ipynb #d52d52c7
-_OUTCAR = re.compile(r"""\s*(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
+# %% ../../nbs/data/01a_levels.ipynb #69d131c5
+_OUTCAR = re.compile(r"""\s*+(?=[-EFGILbsv])(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
     |vacuum\ level\ on\ the\ upper\ side\ and\ lower\ side\ of\ the\ slab\s+(?P<upper>\S+)\s+(?P<lower>\S+)\s
     |(?P<tag>LVHAR|LVTOT|LDIPOL|IDIPOL)\s*=\s*(?P<value>\S+)\s|spin\ component\s+(?P<spin>[12])\s*$
     |(?P<bands>band\ No\.\s+band\ energies\s+occupation)|(?P<rule>-{20})|(?P<end>General\ timing))""", re.VERBOSE)
 
-# %% ../../nbs/data/01a_levels.ipynb #b62a7bfc
+# %% ../../nbs/data/01a_levels.ipynb #34c04ca7
 def _bands(lines: Iterator[str]) -> array:
     "Level, eV, and occupation of each band in turn from the lines of one k-point."
     values = array("d")
@@ -110,7 +110,7 @@ def _bands(lines: Iterator[str]) -> array:
         values.extend(nan if (x := _number(text)) is None else x for text in band[1:])
     return values
 
-# %% ../../nbs/data/01a_levels.ipynb #2ee2ac1a
+# %% ../../nbs/data/01a_levels.ipynb #1fae6bc5
 def _scan_outcar(lines: Iterator[str]) -> tuple[dict[str, Any], dict[str, str], bool]:
     "Levels, settings, and whether the file is complete."
     found, tags, spin, points, whole = {}, {}, "1", [], False
@@ -132,7 +132,7 @@ def _scan_outcar(lines: Iterator[str]) -> tuple[dict[str, Any], dict[str, str], 
         elif name == "end": whole = True
     return found, tags, whole
 
-# %% ../../nbs/data/01a_levels.ipynb #a83e9573
+# %% ../../nbs/data/01a_levels.ipynb #f386c135
 def _settings(tags: dict[str, str]) -> dict[str, Any]:
     "kind and dipole from LVHAR, LVTOT, LDIPOL, IDIPOL."
     on = {k: value.strip(".").upper().startswith("T") for k, value in tags.items()}
@@ -140,7 +140,7 @@ def _settings(tags: dict[str, str]) -> dict[str, Any]:
     if on.get("LDIPOL") is False: return dict(kind=kind, dipole=False)
     return dict(kind=kind, dipole=tags["IDIPOL"] in ("1", "2", "3", "4") if {"LDIPOL", "IDIPOL"} <= on.keys() else None)
 
-# %% ../../nbs/data/01a_levels.ipynb #69192b36
+# %% ../../nbs/data/01a_levels.ipynb #1f628265
 def read_outcar(
     path: str | os.PathLike,  # OUTCAR of VASP 5 or 6, also compressed (.gz, .xz, .bz2)
 ) -> Levels:  # of the last ionic step
@@ -148,7 +148,7 @@ def read_outcar(
     found, tags, whole = _scan_outcar(_lines(path := Path(path)))
     return _levels(path, whole, **found, **_settings(tags))
 
-# %% ../../nbs/data/01a_levels.ipynb #906bae4a
+# %% ../../nbs/data/01a_levels.ipynb #3e60665c
 class _Vasprun:
     "What the XML parser is to report to: collects levels and settings."
     def __init__(self):
@@ -176,7 +176,7 @@ class _Vasprun:
     def doctype(self, *_):
         raise ProfileError("a DOCTYPE, which vasprun.xml never has; give the file as VASP wrote it.")
 
-# %% ../../nbs/data/01a_levels.ipynb #aff15b89
+# %% ../../nbs/data/01a_levels.ipynb #0cdb972d
 def read_vasprun(
     path: str | os.PathLike,  # vasprun.xml of VASP 5 or 6, also compressed (.gz, .xz, .bz2)
 ) -> Levels:  # of the last ionic step
@@ -190,7 +190,7 @@ def read_vasprun(
     except (ElementTree.ParseError, ValueError, LookupError): whole = False
     return _levels(path, whole, **target.found, **_settings(target.tags))
 
-# %% ../../nbs/data/01a_levels.ipynb #514eaa12
+# %% ../../nbs/data/01a_levels.ipynb #80b36736
 def read_incar(
     path: str | os.PathLike,  # INCAR of VASP, also compressed (.gz, .xz, .bz2)
 ) -> Levels:  # only kind and dipole
@@ -201,14 +201,14 @@ def read_incar(
             if m := re.match(r"\s*([A-Za-z]\w*)\s*=\s*(\S+)", part): tags.setdefault(m[1].upper(), m[2])
     return _levels(path, **(_settings(dict(LVHAR="F", LDIPOL="F", IDIPOL="0") | tags) if tags else {}))
 
-# %% ../../nbs/data/01a_levels.ipynb #5a180911
-_PW = re.compile(r"""\s*(?:Program\ (?P<program>PWSCF)|the\ Fermi\ energy\ is\s+(?P<one>\S+)\s
+# %% ../../nbs/data/01a_levels.ipynb #3420be2f
+_PW = re.compile(r"""\s*+(?=[CJPth])(?:Program\ (?P<program>PWSCF)|the\ Fermi\ energy\ is\s+(?P<one>\S+)\s
     |the\ spin\ up/dw\ Fermi\ energies\ are\s+(?P<up>\S+)\s+(?P<two>\S+)\s
     |highest\ occupied\ level\ \(ev\):\s*(?P<top>\S+)\s
     |highest\ occupied,\ lowest\ unoccupied\ level\ \(ev\):\s*(?P<vbm>\S+)\s+(?P<edges>\S+)\s
     |(?P<dipole>Computed\ dipole\ along\ edir)|(?P<end>JOB\ DONE))""", re.VERBOSE)
 
-# %% ../../nbs/data/01a_levels.ipynb #3f81763a
+# %% ../../nbs/data/01a_levels.ipynb #7980bbd9
 def _pw_levels(name: str, m: re.Match) -> dict[str, Any]:
     "What one line of pw.x states, in the keywords of Levels; {} if it has no numbers."
     energies = [x for x in (_number(text) for text in m.groups() if text) if x is not None]
@@ -226,7 +226,7 @@ def _pw_levels(name: str, m: re.Match) -> dict[str, Any]:
     known = dict(efermi=(vbm + cbm) / 2, notes=[note])
     return known | (dict(vbm=vbm, cbm=cbm, gap=cbm - vbm) if vbm < cbm else dict(gap=0.0))
 
-# %% ../../nbs/data/01a_levels.ipynb #9f13eb10
+# %% ../../nbs/data/01a_levels.ipynb #0ee86c62
 def read_pw_output(
     path: str | os.PathLike,  # what pw.x prints, also compressed (.gz, .xz, .bz2)
 ) -> Levels:  # of the last self-consistent cycle
@@ -240,7 +240,7 @@ def read_pw_output(
         elif started: found = _pw_levels(path.name, m)
     return _levels(path, whole, **found, dipole=dipole or (False if found else None))
 
-# %% ../../nbs/data/01a_levels.ipynb #6d8a892b
+# %% ../../nbs/data/01a_levels.ipynb #3be13984
 def read_pw_structure(
     path: str | os.PathLike,  # what pw.x prints, also compressed (.gz, .xz, .bz2)
 ):  # ASE `Atoms`, the last of a relaxation
@@ -250,28 +250,28 @@ def read_pw_structure(
     try: return read(str(path), index=-1, format="espresso-out")
     except Exception as error: raise _unreadable(error, str(path)) from None
 
-# %% ../../nbs/data/01a_levels.ipynb #221eaf10
+# %% ../../nbs/data/01a_levels.ipynb #f84ce966
 def _plain(name: str) -> str:
     "A file's name without the ending of compression."
     return re.sub(r"\.(gz|xz|bz2)$", "", name)
 
-# %% ../../nbs/data/01a_levels.ipynb #87cd743d
+# %% ../../nbs/data/01a_levels.ipynb #c05e953f
 def _named(files: Sequence[Path], name: str, ending: str) -> list[Path]:
     "Which of the files is called name with this ending, else name, else those that only begin so."
     for wanted in (name + ending, name):
         if same := [p for p in files if _plain(p.name) == wanted]: return same[:1]
     return [p for p in files if re.match(re.escape(name) + r"[._-]", p.name)]
 
-# %% ../../nbs/data/01a_levels.ipynb #28e3f36f
+# %% ../../nbs/data/01a_levels.ipynb #929e8625
 def _pw_outputs(files: Sequence[Path]) -> list[Path]:
     endings = re.compile(r"\.(out|pwo|log|txt|stdout|output|[oe]?\d+)$", re.IGNORECASE)
     outputs = [p for p in files if endings.search(_plain(p.name))]
     return [p for p in outputs if any("Program PWSCF" in line for line in islice(_lines(p), 1000))]
 
-# %% ../../nbs/data/01a_levels.ipynb #3d40ac7e
+# %% ../../nbs/data/01a_levels.ipynb #482109ae
 _SAME = 1e-3  # eV within which two Fermi levels are the same
 
-# %% ../../nbs/data/01a_levels.ipynb #ca8e56a1
+# %% ../../nbs/data/01a_levels.ipynb #c80fac71
 def _merge(found: Sequence[Levels]) -> Levels:
     "Of each field what the first says that knows it; band edges and gap from one file."
     def first(name, unknown=None):
@@ -281,22 +281,23 @@ def _merge(found: Sequence[Levels]) -> Levels:
     return replace(next(edges, Levels()), efermi=first("efermi"), vacuum=first("vacuum"), dipole=first("dipole"),
                    kind=first("kind", "unknown"), sources=every("sources"), notes=every("notes"))
 
-# %% ../../nbs/data/01a_levels.ipynb #dd0ac243
+# %% ../../nbs/data/01a_levels.ipynb #62d07154
 def _agree(found: Sequence[Levels]) -> Levels:
     "All of them merged, without energies if their Fermi levels differ."
     merged, stated = _merge(found), [levels for levels in found if levels.efermi is not None]
     values = [levels.efermi for levels in stated if levels.efermi is not None]
     if not values or max(values) - min(values) <= _SAME: return merged
-    said = ", ".join(f"{' and '.join(levels.sources)} {levels.efermi:.4f} eV" for levels in stated)
+    said = ", ".join(f"{' and '.join(levels.sources)} {levels.efermi:.4f} eV" for levels in stated[:4])
+    if len(stated) > 4: said += ", ..."
     note = f"Fermi levels differ ({said}); give that of the potential as efermi, --efermi on the command line."
     return Levels(sources=merged.sources, notes=(*merged.notes, note))
 
-# %% ../../nbs/data/01a_levels.ipynb #2541961e
+# %% ../../nbs/data/01a_levels.ipynb #9d2592d3
 def _attempt(read: Callable[[Path], Levels], path: Path) -> Levels:
     try: return read(path)
     except ProfileError as error: return Levels(notes=(str(error).replace(str(path), path.name),))
 
-# %% ../../nbs/data/01a_levels.ipynb #2465762b
+# %% ../../nbs/data/01a_levels.ipynb #69b2e751
 def _vasp(files: Sequence[Path], ending: str) -> Levels:
     outcar, xml, incar = (
         _agree([_attempt(read, p) for p in _named(files, name, ending)])
@@ -309,7 +310,7 @@ def _vasp(files: Sequence[Path], ending: str) -> Levels:
             "taken.")
     return replace(outcar, sources=names, notes=(*outcar.notes, *xml.notes, note))
 
-# %% ../../nbs/data/01a_levels.ipynb #6691960a
+# %% ../../nbs/data/01a_levels.ipynb #8b9e61f1
 def levels_beside(
     path: str | os.PathLike,  # potential file, or its folder; it need not exist
 ) -> Levels:  # empty, with notes, if nothing is found
