@@ -41,7 +41,7 @@ def check(levels: Levels):
     numbers = [levels.efermi, levels.vbm, levels.cbm, levels.gap, *(levels.vacuum or ())]
     assert all(x is None or (isinstance(x, float) and math.isfinite(x) and abs(x) < 2e5) for x in numbers)
     assert levels.kind in ("hartree", "total", "unknown") and levels.dipole in (True, False, None)
-    assert (levels.cbm is None) or levels.gap == levels.cbm - levels.vbm > 0
+    assert levels.cbm is None or (levels.vbm is not None and levels.gap == levels.cbm - levels.vbm > 0)
     assert all(note and "\n" not in note and "\r" not in note for note in levels.notes)
 
 

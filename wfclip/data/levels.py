@@ -148,14 +148,14 @@ def read_outcar(
     found, tags, whole = _scan_outcar(_lines(path := Path(path)))
     return _levels(path, whole, **found, **_settings(tags))
 
-# %% ../../nbs/data/01a_levels.ipynb #3e60665c
+# %% ../../nbs/data/01a_levels.ipynb #fba7512d
 class _Vasprun:
     "What the XML parser is to report to: collects levels and settings."
     def __init__(self):
         self.place, self.text, self.found, self.tags, self.spin, self.points = [], "", {}, {}, "1", []
     def start(self, tag: str, attributes: dict[str, str]):
         comment, self.text = attributes.get("comment", ""), ""
-        if tag in ("eigenvalues", "dos") and comment: tag = "other"
+        if tag == "dos" and comment: tag = "other"
         self.place.append(attributes.get("name", tag) if tag == "i" else tag)
         if not self.in_bands(): return
         if tag == "eigenvalues": self.points = []
