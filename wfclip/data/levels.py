@@ -94,8 +94,8 @@ def _edges(points: Sequence[tuple[str, array]]) -> dict[str, float]:
     if partly.any() or crossing or vbm >= cbm: return dict(gap=0.0)
     return dict(vbm=float(vbm)) | (dict(cbm=float(cbm), gap=float(cbm - vbm)) if np.isfinite(cbm) else {})
 
-# %% ../../nbs/data/01a_levels.ipynb #d234a6e9
-_OUTCAR = re.compile(r"""\s*(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
+# %% ../../nbs/data/01a_levels.ipynb #69d131c5
+_OUTCAR = re.compile(r"""\s*+(?=[-EFGILbsv])(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
     |vacuum\ level\ on\ the\ upper\ side\ and\ lower\ side\ of\ the\ slab\s+(?P<upper>\S+)\s+(?P<lower>\S+)\s
     |(?P<tag>LVHAR|LVTOT|LDIPOL|IDIPOL)\s*=\s*(?P<value>\S+)\s|spin\ component\s+(?P<spin>[12])\s*$
     |(?P<bands>band\ No\.\s+band\ energies\s+occupation)|(?P<rule>-{20})|(?P<end>General\ timing))""", re.VERBOSE)
@@ -148,14 +148,14 @@ def read_outcar(
     found, tags, whole = _scan_outcar(_lines(path := Path(path)))
     return _levels(path, whole, **found, **_settings(tags))
 
-# %% ../../nbs/data/01a_levels.ipynb #3e60665c
+# %% ../../nbs/data/01a_levels.ipynb #fba7512d
 class _Vasprun:
     "What the XML parser is to report to: collects levels and settings."
     def __init__(self):
         self.place, self.text, self.found, self.tags, self.spin, self.points = [], "", {}, {}, "1", []
     def start(self, tag: str, attributes: dict[str, str]):
         comment, self.text = attributes.get("comment", ""), ""
-        if tag in ("eigenvalues", "dos") and comment: tag = "other"
+        if tag == "dos" and comment: tag = "other"
         self.place.append(attributes.get("name", tag) if tag == "i" else tag)
         if not self.in_bands(): return
         if tag == "eigenvalues": self.points = []
@@ -201,8 +201,8 @@ def read_incar(
             if m := re.match(r"\s*([A-Za-z]\w*)\s*=\s*(\S+)", part): tags.setdefault(m[1].upper(), m[2])
     return _levels(path, **(_settings(dict(LVHAR="F", LDIPOL="F", IDIPOL="0") | tags) if tags else {}))
 
-# %% ../../nbs/data/01a_levels.ipynb #d1da703a
-_PW = re.compile(r"""\s*(?:Program\ (?P<program>PWSCF)|the\ Fermi\ energy\ is\s+(?P<one>\S+)\s
+# %% ../../nbs/data/01a_levels.ipynb #3420be2f
+_PW = re.compile(r"""\s*+(?=[CJPth])(?:Program\ (?P<program>PWSCF)|the\ Fermi\ energy\ is\s+(?P<one>\S+)\s
     |the\ spin\ up/dw\ Fermi\ energies\ are\s+(?P<up>\S+)\s+(?P<two>\S+)\s
     |highest\ occupied\ level\ \(ev\):\s*(?P<top>\S+)\s
     |highest\ occupied,\ lowest\ unoccupied\ level\ \(ev\):\s*(?P<vbm>\S+)\s+(?P<edges>\S+)\s
@@ -281,13 +281,14 @@ def _merge(found: Sequence[Levels]) -> Levels:
     return replace(next(edges, Levels()), efermi=first("efermi"), vacuum=first("vacuum"), dipole=first("dipole"),
                    kind=first("kind", "unknown"), sources=every("sources"), notes=every("notes"))
 
-# %% ../../nbs/data/01a_levels.ipynb #617dcfd6
+# %% ../../nbs/data/01a_levels.ipynb #62d07154
 def _agree(found: Sequence[Levels]) -> Levels:
     "All of them merged, without energies if their Fermi levels differ."
     merged, stated = _merge(found), [levels for levels in found if levels.efermi is not None]
     values = [levels.efermi for levels in stated if levels.efermi is not None]
     if not values or max(values) - min(values) <= _SAME: return merged
-    said = ", ".join(f"{' and '.join(levels.sources)} {levels.efermi:.4f} eV" for levels in stated)
+    said = ", ".join(f"{' and '.join(levels.sources)} {levels.efermi:.4f} eV" for levels in stated[:4])
+    if len(stated) > 4: said += ", ..."
     note = f"Fermi levels differ ({said}); give that of the potential as efermi, --efermi on the command line."
     return Levels(sources=merged.sources, notes=(*merged.notes, note))
 
