@@ -6,7 +6,7 @@
 __all__ = ['VACUUM', 'RAMP', 'K_LENGTH', 'INPUTS', 'cell_height', 'calculation_cell', 'k_mesh', 'vasp_inputs', 'espresso_inputs',
            'calculation_inputs']
 
-# %% ../../nbs/data/08_inputs.ipynb #bdb3c6af
+# %% ../../nbs/data/08_inputs.ipynb #4cefae1c
 from collections import Counter
 from collections.abc import Callable, Iterable
 from math import ceil
@@ -15,19 +15,19 @@ import numpy as np
 
 from .structure import Layer
 
-# %% ../../nbs/data/08_inputs.ipynb #d17a6165
+# %% ../../nbs/data/08_inputs.ipynb #e2e27653
 VACUUM = 16.0  # Å, from nucleus to nucleus; a lower cell is made that tall
 RAMP = 1.0  # Å in which Quantum ESPRESSO lets the potential of the dipole correction fall back
 K_LENGTH = 40.0  # Å: k-points along a direction times the distance of lattice lines across it
 
-# %% ../../nbs/data/08_inputs.ipynb #ce03a57b
+# %% ../../nbs/data/08_inputs.ipynb #ed04268b
 def cell_height(
     layer: Layer,  # structure in the layer frame
 ) -> float:  # Å
     "Height of the cell to calculate, with at least `VACUUM` of vacuum."
     return max(float(layer.cell[2, 2]), layer.thickness + VACUUM)
 
-# %% ../../nbs/data/08_inputs.ipynb #700761d2
+# %% ../../nbs/data/08_inputs.ipynb #3a62d33a
 def calculation_cell(
     layer: Layer,  # structure in the layer frame
 ):  # ASE `Atoms`: sorted by element, the layer at half the height of the cell
@@ -38,12 +38,12 @@ def calculation_cell(
     atoms.wrap()
     return atoms[np.argsort(layer.numbers, kind="stable")]
 
-# %% ../../nbs/data/08_inputs.ipynb #572da028
+# %% ../../nbs/data/08_inputs.ipynb #3bcc5300
 def _ramp(c: float) -> tuple[float, float]:
     "emaxpos and eopreg of a ramp about the boundary of a cell of height c (Å)."
     return 1 - RAMP / c / 2, RAMP / c
 
-# %% ../../nbs/data/08_inputs.ipynb #18d49133
+# %% ../../nbs/data/08_inputs.ipynb #db1290f9
 def k_mesh(
     layer: Layer,  # structure in the layer frame
 ) -> tuple[int, int, int]:  # points along a, b and the normal
@@ -51,30 +51,30 @@ def k_mesh(
     n = np.ceil(K_LENGTH * np.linalg.norm(np.linalg.inv(layer.cell), axis=0) - 1e-6)
     return int(n[0]), int(n[1]), 1
 
-# %% ../../nbs/data/08_inputs.ipynb #7500bec9
+# %% ../../nbs/data/08_inputs.ipynb #57f46491
 _MAGNETIC = {*range(23, 29), *range(58, 71)}  # V to Ni, and Ce to Yb
 
-# %% ../../nbs/data/08_inputs.ipynb #110e18a5
+# %% ../../nbs/data/08_inputs.ipynb #59d08cdc
 def _settings(rows: Iterable[tuple], mark: str) -> str:
     "Lines `name = value` with a comment each."
     rows = list(rows)
     width = max(len(name) for name, *_ in rows)
     return "".join(f"{name:<{width}} = {value:<14} {mark} {why}\n" for name, value, why in rows)
 
-# %% ../../nbs/data/08_inputs.ipynb #69a1f1cc
+# %% ../../nbs/data/08_inputs.ipynb #29a46b09
 def _join(files: dict[str, str]) -> str:
     return "\n".join(f"==> {name} <==\n{text}" for name, text in files.items())
 
-# %% ../../nbs/data/08_inputs.ipynb #ed414436
+# %% ../../nbs/data/08_inputs.ipynb #f0531aa8
 def _rows(vectors: np.ndarray) -> list[str]: return [" ".join(f"{x:13.8f}" for x in v) for v in vectors.round(8) + 0.0]
 
-# %% ../../nbs/data/08_inputs.ipynb #1bd7350e
+# %% ../../nbs/data/08_inputs.ipynb #f292caa6
 def _vacuum_note(layer: Layer) -> str:
     c = cell_height(layer)
     taller = f", cell made taller, {layer.cell[2, 2]:.2f} to {c:.2f} Angstrom" if c > layer.cell[2, 2] + 1e-6 else ""
     return f"{layer.formula} in the middle, {c - layer.thickness:.2f} Angstrom of vacuum{taller}"
 
-# %% ../../nbs/data/08_inputs.ipynb #16c186a1
+# %% ../../nbs/data/08_inputs.ipynb #b0cc6ad9
 def _incar(layer: Layer, atoms) -> list[tuple]:
     mass = atoms.get_center_of_mass(scaled=True)[2]
     rows = [
@@ -93,7 +93,7 @@ def _incar(layer: Layer, atoms) -> list[tuple]:
     return rows + [("ISPIN", "2", "an element that is often magnetic"),
                    ("MAGMOM", moments, "ferromagnetic start, try others too")]
 
-# %% ../../nbs/data/08_inputs.ipynb #44a27c37
+# %% ../../nbs/data/08_inputs.ipynb #621d9f05
 _INCAR_NOTES = """\
 # ENCUT: set it, to 1.3 times the largest ENMAX in POTCAR or more, the same for all layers that are compared.
 # EFERMI = MIDGAP, from VASP 6.4 on: the Fermi level in the middle of a gap, not somewhere in it.
@@ -105,7 +105,7 @@ _VASP_KEEP = """\
 # vasprun.xml: band edges. INCAR: which potential LOCPOT is.
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #e525011e
+# %% ../../nbs/data/08_inputs.ipynb #aaa9a8a7
 def _poscar(layer: Layer, atoms) -> str:
     count = Counter(atoms.symbols)
     return "\n".join([
@@ -113,7 +113,7 @@ def _poscar(layer: Layer, atoms) -> str:
         "1.0", *_rows(atoms.cell.array), " ".join(count), " ".join(map(str, count.values())),
         "Direct", *_rows(atoms.get_scaled_positions(wrap=False)), ""])
 
-# %% ../../nbs/data/08_inputs.ipynb #c1a47616
+# %% ../../nbs/data/08_inputs.ipynb #22615b9f
 def vasp_inputs(
     layer: Layer,  # structure in the layer frame
 ) -> str:  # INCAR, KPOINTS and POSCAR under their names, and what to keep
@@ -126,7 +126,7 @@ def vasp_inputs(
         "POSCAR": _poscar(layer, atoms),
         "keep": _VASP_KEEP})
 
-# %% ../../nbs/data/08_inputs.ipynb #7fbc1193
+# %% ../../nbs/data/08_inputs.ipynb #885a67be
 def _control() -> list[tuple]:
     return [
         ("calculation", "'scf'", "relax the layer before"),
@@ -137,7 +137,7 @@ def _control() -> list[tuple]:
         ("dipfield", ".true.", "as high as the dipole moment of the layer needs"),
     ]
 
-# %% ../../nbs/data/08_inputs.ipynb #a810d670
+# %% ../../nbs/data/08_inputs.ipynb #3ef705f1
 def _system(layer: Layer, atoms) -> list[tuple]:
     elements, (emaxpos, eopreg) = list(dict.fromkeys(atoms.numbers)), _ramp(cell_height(layer))
     rows = [
@@ -156,21 +156,21 @@ def _system(layer: Layer, atoms) -> list[tuple]:
     return rows + [("nspin", "2", "an element that is often magnetic")] * bool(magnetic) + [
         (f"starting_magnetization({k})", "0.5", "ferromagnetic start, try others too") for k in magnetic]
 
-# %% ../../nbs/data/08_inputs.ipynb #59e8e388
+# %% ../../nbs/data/08_inputs.ipynb #17c2cd5b
 def _cards(layer: Layer, atoms) -> str:
     "Elements, k-points, cell and positions for pw.x."
     from ase.data import atomic_masses, chemical_symbols
-    species = [f"{chemical_symbols[z]} {atomic_masses[z]:.3f} {chemical_symbols[z]}.UPF" for z in dict.fromkeys(atoms.numbers)]
+    elements = [(chemical_symbols[z], atomic_masses[z]) for z in dict.fromkeys(atoms.numbers)]
     return "\n".join([
         "! SET: the names of your pseudopotential files, all of one functional",
-        "ATOMIC_SPECIES", *species,
+        "ATOMIC_SPECIES", *(f"{s} {mass:.3f} {s}.UPF" for s, mass in elements),
         f"! Gamma-centred, {K_LENGTH:g} Angstrom in the plane, one point along the normal",
         "K_POINTS automatic", "{} {} {} 0 0 0".format(*k_mesh(layer)),
         f"! {_vacuum_note(layer)}",
         "CELL_PARAMETERS angstrom", *_rows(atoms.cell.array),
         "ATOMIC_POSITIONS angstrom", *(f"{s:2} {p}" for s, p in zip(atoms.symbols, _rows(atoms.positions))), ""])
 
-# %% ../../nbs/data/08_inputs.ipynb #6749d20f
+# %% ../../nbs/data/08_inputs.ipynb #2040aada
 _PP = """\
 &INPUTPP
   prefix   = 'layer'   ! as in scf.in
@@ -185,7 +185,7 @@ _PP = """\
 /
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #531f81ad
+# %% ../../nbs/data/08_inputs.ipynb #cb541777
 def _average(c: float) -> str:
     return f"""\
 1
@@ -196,14 +196,14 @@ V.pot
 2.0   ! bohr, window of the running mean in the third column, the profile is the second
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #a2f32319
+# %% ../../nbs/data/08_inputs.ipynb #d7dd750c
 _QE_KEEP = """\
 # pw.x -in scf.in > scf.out, then pp.x -in pp.in, then average.x < average.in, which writes avg.dat
 # scf.out: Fermi level, or highest occupied and lowest unoccupied level, eV.
 # V.cube: the potential, Ry. avg.dat: height, bohr, and its average over the plane, Ry. 1 Ry is 13.605693 eV.
 """
 
-# %% ../../nbs/data/08_inputs.ipynb #df732a10
+# %% ../../nbs/data/08_inputs.ipynb #3e8bee46
 def espresso_inputs(
     layer: Layer,  # structure in the layer frame
 ) -> str:  # scf.in, pp.in and average.in under their names, and what to run and keep
@@ -216,10 +216,10 @@ def espresso_inputs(
     return _join({"scf.in": namelists + _cards(layer, atoms), "pp.in": _PP, "average.in": _average(cell_height(layer)),
                   "keep": _QE_KEEP})
 
-# %% ../../nbs/data/08_inputs.ipynb #f90d8b14
+# %% ../../nbs/data/08_inputs.ipynb #a2b8f65c
 INPUTS: dict[str, Callable[[Layer], str]] = {"vasp": vasp_inputs, "qe": espresso_inputs}
 
-# %% ../../nbs/data/08_inputs.ipynb #11368840
+# %% ../../nbs/data/08_inputs.ipynb #718a2425
 def calculation_inputs(
     layer: Layer,  # structure in the layer frame
     code: str,  # one of `INPUTS`
