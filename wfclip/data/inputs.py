@@ -156,14 +156,14 @@ def _system(layer: Layer, atoms) -> list[tuple]:
     return rows + [("nspin", "2", "an element that is often magnetic")] * bool(magnetic) + [
         (f"starting_magnetization({k})", "0.5", "ferromagnetic start, try others too") for k in magnetic]
 
-# %% ../../nbs/data/08_inputs.ipynb #fc3326d5
+# %% ../../nbs/data/08_inputs.ipynb #17c2cd5b
 def _cards(layer: Layer, atoms) -> str:
     "Elements, k-points, cell and positions for pw.x."
     from ase.data import atomic_masses, chemical_symbols
-    species = [f"{chemical_symbols[z]} {atomic_masses[z]:.3f} {chemical_symbols[z]}.UPF" for z in dict.fromkeys(atoms.numbers)]
+    elements = [(chemical_symbols[z], atomic_masses[z]) for z in dict.fromkeys(atoms.numbers)]
     return "\n".join([
         "! SET: the names of your pseudopotential files, all of one functional",
-        "ATOMIC_SPECIES", *species,
+        "ATOMIC_SPECIES", *(f"{s} {mass:.3f} {s}.UPF" for s, mass in elements),
         f"! Gamma-centred, {K_LENGTH:g} Angstrom in the plane, one point along the normal",
         "K_POINTS automatic", "{} {} {} 0 0 0".format(*k_mesh(layer)),
         f"! {_vacuum_note(layer)}",
