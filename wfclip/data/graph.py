@@ -85,21 +85,24 @@ NODE, EDGE = ("numbers", "extra"), ("edge_vec", "edge_dist", "edge_nearest")
 
 def flat_arrays(
     graphs: list,  # one dict of `graph_arrays` (or one `Data`) per crystal
-) -> dict[str, torch.Tensor]:  # each array end to end, and atom_ptr, edge_ptr [n + 1]
+) -> dict[str, torch.Tensor]:  # each array end to end, edge_index as edge_src and edge_dst, and atom_ptr, edge_ptr [n + 1]
     "The arrays of many graphs, concatenated, and where each crystal begins in them."
     if not graphs: raise ValueError("A graph store needs at least one crystal.")
-    join = lambda name: torch.cat([torch.as_tensor(g[name]) for g in graphs], dim=int(name == "edge_index"))
+    join = lambda arrays: torch.cat([torch.as_tensor(a) for a in arrays])
     start = lambda name: torch.tensor([0, *(len(g[name]) for g in graphs)]).cumsum(0)
-    return {k: join(k) for k in (*NODE, *EDGE, "edge_index")} | dict(atom_ptr=start("numbers"), edge_ptr=start("edge_dist"))
+    src, dst = (join(g["edge_index"][k] for g in graphs) for k in (0, 1))
+    return {k: join(g[k] for g in graphs) for k in (*NODE, *EDGE)} | dict(
+        edge_src=src, edge_dst=dst, atom_ptr=start("numbers"), edge_ptr=start("edge_dist"))
 
 # %% ../../nbs/data/04_graph.ipynb #cccee6de
 class GraphStore:
     "The graphs of many crystals in flat arrays; `gather` makes a `Batch` of any of them."
 
     def __init__(self,
-        graphs: list,  # one dict of `graph_arrays` (or one `Data`) per crystal
+        graphs: list | dict,  # one dict of `graph_arrays` (or one `Data`) per crystal, or what `flat_arrays` makes of them
     ):
-        self.arrays, self.n_atoms = flat_arrays(graphs), [len(g["numbers"]) for g in graphs]
+        self.arrays = graphs if isinstance(graphs, dict) else flat_arrays(graphs)
+        self.n_atoms = self.arrays["atom_ptr"].diff().tolist()
 
     def __len__(self): return len(self.n_atoms)
 
@@ -116,9 +119,9 @@ class GraphStore:
         index = order.to(a["atom_ptr"].device)
         atoms, batch, ptr = segment_positions(a["atom_ptr"], index)
         edges, owner, _ = segment_positions(a["edge_ptr"], index)
-        return Batch(**{k: a[k][atoms] for k in NODE}, **{k: a[k][edges] for k in EDGE},
-                     edge_index=a["edge_index"][:, edges] + ptr[owner], batch=batch, ptr=ptr,
-                     max_atoms=max((self.n_atoms[i] for i in order.tolist()), default=0))
+        edge_index = torch.stack([a["edge_src"][edges], a["edge_dst"][edges]]) + ptr[owner]
+        return Batch(a["numbers"][atoms].long(), a["extra"][atoms], edge_index, **{k: a[k][edges] for k in EDGE}, batch=batch,
+                     ptr=ptr, max_atoms=max((self.n_atoms[i] for i in order.tolist()), default=0))
 
 # %% ../../nbs/data/04_graph.ipynb #9f19e82f
 def collate(
