@@ -113,10 +113,10 @@ def _pieces(name: str, parts: list[tuple[dict, np.ndarray]], width: list[int]) -
     total = np.zeros(1, np.int64)
     if name.endswith("_ptr"): yield total
     for arrays, keep in parts:
-        piece = _wanted(name, arrays, keep)
+        if not len(piece := _wanted(name, arrays, keep)): continue
         if name.endswith("_ptr"): piece = total = total[-1] + piece.cumsum()
         if list(piece.shape[1:]) != width: piece = np.full((len(piece), *width), np.nan, piece.dtype)
-        if len(piece): yield piece
+        yield piece
 
 def write_pieces(
     path: Path,  # to write

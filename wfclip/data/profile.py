@@ -164,6 +164,9 @@ class _Transforms:
         zero = (self.phi_top + self.phi_bottom) / 2
         energies = {k: getattr(self, k) for k in ("phi", "phi_top", "phi_bottom", "vbm", "cbm", "efermi")}
         return replace(self, reference="vacuum", **{k: None if x is None else x - zero for k, x in energies.items()})
+    def plateaus(self: Any) -> tuple[Plateau, Plateau]:  # below the layer, above the layer
+        "Both vacuum levels as they are found in the profile; ProfileError if it is not flat there."
+        return plateaus(self.z, self.phi, self.edge)
     def resample(self: Any,
         length: int = 256,  # samples L, 64 or more
         spacing: float = 0.1,  # h, Å
