@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['NEAR', 'EQUAL', 'TAIL', 'TILT', 'PLAUSIBLE', 'POTENTIAL_HEADER', 'faces_alike', 'tail_length', 'vacuum_warnings',
-           'potential_warnings', 'potential_row', 'potential_lines']
+           'potential_warnings', 'potential_row', 'potential_lines', 'potential_csv']
 
-# %% ../../nbs/data/01d_check.ipynb #0a98345c
+# %% ../../nbs/data/01d_check.ipynb #84f7cda0
+import csv
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -137,3 +139,14 @@ def potential_lines(
         if r["read"]: told.append(f"levels from {', '.join(r['read'])}")
         yield "  " + ", ".join(filter(None, told))
         yield from (f"  ! {w}" for w in r["warnings"])
+
+# %% ../../nbs/data/01d_check.ipynb #c26ed24b
+def potential_csv(
+    rows: list[dict],  # of `potential_row`
+) -> str:
+    "Rows as CSV with a header; lists are joined by semicolons."
+    text, plain = StringIO(), lambda x: "; ".join(map(str, x)) if isinstance(x, (list, tuple)) else x
+    table = csv.writer(text, lineterminator="\n")
+    if rows: table.writerow(rows[0])
+    table.writerows([plain(x) for x in r.values()] for r in rows)
+    return text.getvalue()

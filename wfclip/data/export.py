@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EXPORTED', 'describe', 'check_dataset', 'export_dataset']
 
-# %% ../../nbs/data/07_export.ipynb #951bd67d
+# %% ../../nbs/data/07_export.ipynb #c656df2a
 import csv
 import os
 from collections import Counter
@@ -19,27 +19,29 @@ from .dataset import WorkFunctionDataset
 from .graph import graph_arrays
 from .profile import ProfileError
 
-# %% ../../nbs/data/07_export.ipynb #907bda08
+# %% ../../nbs/data/07_export.ipynb #2ea485a6
 def describe(
     data: WorkFunctionDataset,
 ) -> list[str]:  # lines
     "A dataset in a few lines."
     p, n = data.properties, len(data)
     atoms, elements = np.diff(data.arrays["atom_ptr"]), Counter(s for i in range(n) for s in set(data.layer(i).symbols))
-    span = lambda x, unit="eV": f"{np.min(x):.2f} to {np.max(x):.2f} {unit}, median {np.median(x):.2f}"
+    span = lambda x: f"{np.min(x):.2f} to {np.max(x):.2f} eV, median {np.median(x):.2f}"
+    files = f"{os.path.getsize(data.path) / 1e6:.1f} MB"
     stored = "stored" if "edge_ptr" in data.arrays else "computed when needed"
     common = ", ".join(f"{e} {k}" for e, k in elements.most_common(12))
     parts = Counter(filter(None, data.parts))
-    return [f"{data.path}: {n} materials, {os.path.getsize(data.path) / 1e6:.1f} MB",
+    return [f"{data.path}: {n} materials, {files}",
             "; ".join(f"{k} {v}" for k, v in data.about.items() if k != "format"),
             f"formulas       {len(set(data.formulas))}", f"prototypes     {len(set(data.prototypes) - {''})}",
             f"elements       {len(elements)}: {common}{', ...' if len(elements) > 12 else ''}",
-            f"atoms          {atoms.min()} to {atoms.max()}, {atoms.mean():.1f} in the mean", f"work function  {span(p['work_function'])}",
+            f"atoms          {atoms.min()} to {atoms.max()}, {atoms.mean():.1f} in the mean",
+            f"work function  {span(p['work_function'])}",
             f"|step|         {span(np.abs(p['step']))}; above 0.1 eV: {(np.abs(p['step']) > 0.1).sum()}",
             f"band gap       known of {np.isfinite(p['gap']).sum()}, above 0.1 eV: {(p['gap'] > 0.1).sum()}",
             f"split          {', '.join(f'{k} {v}' for k, v in parts.items()) or 'none is given'}", f"crystal graphs {stored}"]
 
-# %% ../../nbs/data/07_export.ipynb #ff596e97
+# %% ../../nbs/data/07_export.ipynb #1f92aaa5
 def _array_problems(data: WorkFunctionDataset) -> Iterator[str]:
     "Arrays that are broken in themselves."
     a, n = data.arrays, len(data)
@@ -51,7 +53,7 @@ def _array_problems(data: WorkFunctionDataset) -> Iterator[str]:
         if name in a and not np.isfinite(a[name]).all(): yield f"{name} holds numbers that are not finite"
     if len(set(data.ids)) < n: yield f"{n - len(set(data.ids))} ids are there twice"
 
-# %% ../../nbs/data/07_export.ipynb #3d931812
+# %% ../../nbs/data/07_export.ipynb #1a36e116
 def _material_problems(data: WorkFunctionDataset, i: int, graph: bool) -> Iterator[str]:
     "What is wrong with one material."
     layer, p = data.layer(i), data.profile(i)
@@ -78,7 +80,7 @@ def check_dataset(
     for i in range(len(data)):
         for problem in _material_problems(data, i, i in again): yield f"{data.path}: {data.ids[i]}: {problem}"
 
-# %% ../../nbs/data/07_export.ipynb #5bc1aba0
+# %% ../../nbs/data/07_export.ipynb #e068687d
 EXPORTED = ("work_function", "phi_top", "phi_bottom", "step", "gap", "ionization_energy", "electron_affinity")
 
 def export_dataset(
@@ -88,7 +90,8 @@ def export_dataset(
     "Write a dataset as extended XYZ and CSV; ValueError if there is something in the folder."
     from ase.io.extxyz import write_xyz
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())): raise ValueError(f"{folder}: not empty; name a new folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder}: not empty; name a new folder.")
     (folder / "profiles").mkdir(parents=True)
     with open(folder / "structures.extxyz", "w") as xyz, open(folder / "properties.csv", "w", newline="") as f:
         table = csv.writer(f)

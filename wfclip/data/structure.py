@@ -305,6 +305,10 @@ def _database(path: Path) -> Iterator[Callable]:
     for row in connect(path).select(): yield lambda row=row: row
 
 # %% ../../nbs/data/00_structure.ipynb #0a1e6713
+def _dataset(path: Path) -> Iterator[Callable]:
+    from wfclip.data.dataset import load_dataset
+    for layer in load_dataset(path).layers(): yield lambda layer=layer: layer
+
 def _any_format(path: Path) -> Iterator[Callable]:
     from ase.io import read
     from ase.io.formats import UnknownFileTypeError
@@ -318,9 +322,10 @@ def _any_format(path: Path) -> Iterator[Callable]:
 def _structures(path: Path) -> Iterator[Callable]:
     "For each structure in a file, a function that returns it."
     if path.is_dir(): raise StructureError("a folder; give the files in it.", str(path))
+    if not path.exists() and Path(f"{path}.safetensors").is_file(): path = Path(f"{path}.safetensors")
     if not path.exists(): raise StructureError("no such file; check the path.", str(path))
     if not path.stat().st_size: raise StructureError("the file is empty; write it again.", str(path))
-    readers = {".cif": _cif, ".xyz": _xyz, ".extxyz": _xyz, ".db": _database}
+    readers = {".cif": _cif, ".xyz": _xyz, ".extxyz": _xyz, ".db": _database, ".safetensors": _dataset}
     reader = next((readers[s.lower()] for s in reversed(path.suffixes) if s.lower() in readers), _any_format)
     try: yield from reader(path)
     except Exception as error: raise _unreadable(error, str(path)) from None
