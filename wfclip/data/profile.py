@@ -44,7 +44,8 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
         slope = dz @ (phi[inside] - value) / (dz @ dz)
         window = float(high - width), float(high)
         tried.append(Plateau(float(value), float(phi[inside].std()), float(slope), window))
-        if abs(slope) <= max_slope: return tried[-1]
+        pieces = [part.mean() for part in np.array_split(phi[inside], round(width / _WIDTHS[0]))]
+        if abs(slope) <= max_slope and np.ptp(pieces) <= max_slope * _WIDTHS[0]: return tried[-1]
     return min(tried[:len(ends)], key=lambda p: abs(p.slope))
 
 # %% ../../nbs/data/01_profile.ipynb #7334f6a0
