@@ -194,7 +194,7 @@ def search_command(args: argparse.Namespace) -> int:
     else: print_lines(candidate_lines(found))
     return 0
 
-# %% ../nbs/15_cli.ipynb #2d8df009
+# %% ../nbs/15_cli.ipynb #3032b329
 def dataset_index(
     name: str,  # as of --index
     folder: str,  # to write an index to
@@ -303,7 +303,7 @@ def _embed_options(add: Callable) -> None:
     add("--efermi", type=float, metavar="E", help="Fermi level in the zero of profiles' files, eV, if they do not say")
     add("--model", metavar="RUN", help="run folder of wfclip train (default: the weights in the package)")
 
-# %% ../nbs/15_cli.ipynb #38428e84
+# %% ../nbs/15_cli.ipynb #2906a638
 def data_build_command(args: argparse.Namespace) -> int:
     "wfclip data build"
     from wfclip.data.build import build_dataset, report_lines
@@ -318,7 +318,7 @@ def data_build_command(args: argparse.Namespace) -> int:
     print(f"written: {written}", file=sys.stderr)
     return 2 if not report["accepted"] else 1 if report["rejected"] else 0
 
-# %% ../nbs/15_cli.ipynb #e881366e
+# %% ../nbs/15_cli.ipynb #1067d2c4
 def read_rows(
     args: argparse.Namespace,  # of `wfclip data profile`
 ) -> Iterator[dict]:  # for each file what `potential_row` gives, or its error
@@ -338,7 +338,7 @@ def read_rows(
             yield row
         except ProfileError as error: yield dict(source=name, error=str(error).removeprefix(f"{name}: "))
 
-# %% ../nbs/15_cli.ipynb #3a6aecf1
+# %% ../nbs/15_cli.ipynb #3bf4aa6d
 def data_profile_command(args: argparse.Namespace) -> int:
     "wfclip data profile"
     from wfclip.data.check import potential_csv, potential_lines
@@ -355,7 +355,7 @@ def data_profile_command(args: argparse.Namespace) -> int:
               file=sys.stderr)
     return 0 if len(good) == len(rows) else 1 if good else 2
 
-# %% ../nbs/15_cli.ipynb #4e2368a1
+# %% ../nbs/15_cli.ipynb #13d685a4
 def data_info_command(args: argparse.Namespace) -> int:
     "wfclip data info"
     from wfclip.data.dataset import load_dataset
@@ -372,7 +372,7 @@ def data_check_command(args: argparse.Namespace) -> int:
     print(f"{data.path}: {len(data)} materials, {f'{problems} problems' if problems else 'all is well'}")
     return 1 if problems else 0
 
-# %% ../nbs/15_cli.ipynb #e2a8b0d9
+# %% ../nbs/15_cli.ipynb #f8ab64f9
 def data_export_command(args: argparse.Namespace) -> int:
     "wfclip data export"
     from wfclip.data.dataset import load_dataset
@@ -388,7 +388,7 @@ def data_inputs_command(args: argparse.Namespace) -> int:
     print(calculation_inputs(read_layer(args.structure), args.code))
     return 0
 
-# %% ../nbs/15_cli.ipynb #61b822ba
+# %% ../nbs/15_cli.ipynb #18f07665
 def _build_options(add: Callable) -> None:
     add("source", metavar="SOURCE", help="folder of calculations, ASE database (.db), or table (.csv) with the columns "
         "profile and any of structure, efermi, vbm, cbm, gap, units, id, prototype, part")
@@ -409,7 +409,7 @@ def _potential_options(add: Callable) -> None:
     add("--json", action="store_true", help="print JSON instead of a table")
     add("--csv", action="store_true", help="print CSV instead of a table")
 
-# %% ../nbs/15_cli.ipynb #e53aa167
+# %% ../nbs/15_cli.ipynb #037327cd
 def _one_dataset(add: Callable) -> None: add("data", metavar="DATA", help="dataset, dft2d or a file")
 
 def _export_options(add: Callable) -> None:
@@ -420,7 +420,7 @@ def _inputs_options(add: Callable) -> None:
     add("structure", metavar="STRUCTURE", help="CIF, POSCAR or other file of one layer")
     add("--code", choices=("vasp", "qe"), default="vasp", help="VASP or Quantum ESPRESSO (default: vasp)")
 
-# %% ../nbs/15_cli.ipynb #15593db8
+# %% ../nbs/15_cli.ipynb #c87f11c8
 DATA_COMMANDS = dict(
     build=(data_build_command, _build_options, "make a dataset of finished calculations",
            "wfclip data build calculations/ -o mine"),

@@ -7,7 +7,7 @@ __all__ = ['COLUMNS', 'SAME', 'Source', 'database_sources', 'table_sources', 'fi
            'find_duplicates', 'part_name', 'split_parts', 'build_part', 'build_parts', 'make_report', 'report_lines',
            'build_dataset']
 
-# %% ../../nbs/data/06_build.ipynb #07ba611d
+# %% ../../nbs/data/06_build.ipynb #d18f12f1
 import csv
 import hashlib
 import json
@@ -36,7 +36,7 @@ from .profile import ProfileError
 from .readers import Potential, read_potential, row_potential
 from .structure import StructureError
 
-# %% ../../nbs/data/06_build.ipynb #018c92d0
+# %% ../../nbs/data/06_build.ipynb #49fafc23
 @dataclass(frozen=True)
 class Source:
     "A calculation that may become a material."
@@ -46,7 +46,7 @@ class Source:
     given: dict = field(default_factory=dict)  # what a table says: structure, efermi, vbm, cbm, gap (eV), units, prototype, part
     problem: str = ""  # why it cannot be read, if that is plain already
 
-# %% ../../nbs/data/06_build.ipynb #e8fc0fdb
+# %% ../../nbs/data/06_build.ipynb #4b2d7fa2
 _FIXED = (r"locpot", r"vaspout\.h5", r"planar_average\.dat", r"potpavg\.dat", r"avg\.dat|average\.dat", r"potential\.dat")
 _NAMED = (r"\.gpw", r"\.cube", r"\.(csv|dat|txt|tsv)")
 _STRUCTURE = r".*\.(cif|vasp|poscar|extxyz|xyz)"
@@ -72,7 +72,7 @@ def _folder_sources(folder: Path, names: list[str], root: Path) -> Iterator[Sour
         problem = "no potential in this folder; write it with LVHAR = .TRUE. (wfclip data inputs)."
         yield Source(label("."), str(folder), problem=problem)
 
-# %% ../../nbs/data/06_build.ipynb #6b84c1cc
+# %% ../../nbs/data/06_build.ipynb #54c0bdbb
 def database_sources(
     path: Path,  # ASE database
     prefix: str = "",  # of the names
@@ -92,7 +92,7 @@ def _labels(values: dict) -> dict[str, str]:
     given = dict(part=part if part in PARTS else "", prototype=str(values.get("prototype", "")))
     return {k: v for k, v in given.items() if v}
 
-# %% ../../nbs/data/06_build.ipynb #c6aa1b36
+# %% ../../nbs/data/06_build.ipynb #7972f1da
 COLUMNS = ("id", "structure", "profile", "efermi", "vbm", "cbm", "gap", "units", "prototype", "part")  # of a table
 
 def table_sources(
@@ -111,7 +111,7 @@ def table_sources(
             if "structure" in given: given["structure"] = str(path.parent / given["structure"])
             yield Source(given.pop("id", profile.name.split(".")[0]), str(profile), given=given)
 
-# %% ../../nbs/data/06_build.ipynb #499bf7b3
+# %% ../../nbs/data/06_build.ipynb #3b95e9d7
 def find_sources(
     path: str | os.PathLike,  # folder, ASE database or CSV table
 ) -> list[Source]:  # in a fixed order, each with a name of its own
@@ -131,7 +131,7 @@ def find_sources(
         if used[s.id] > 1: found[k] = replace(s, id=f"{s.id}-{used[s.id]}")
     return found
 
-# %% ../../nbs/data/06_build.ipynb #a964b828
+# %% ../../nbs/data/06_build.ipynb #69108079
 def _potential(source: Source, units: str | None) -> Potential:
     "Read what a source stands for."
     if source.problem: raise ProfileError(source.problem)
@@ -161,7 +161,7 @@ def read_entry(
                   part=source.given.get("part", ""))
     return entry, potential_warnings(potential, profile)
 
-# %% ../../nbs/data/06_build.ipynb #c26cc6e2
+# %% ../../nbs/data/06_build.ipynb #05caf41e
 def fingerprint(
     numbers: np.ndarray,  # atomic numbers [N]
     src: np.ndarray,  # neighbour of each edge [E]
@@ -180,10 +180,10 @@ def fingerprint(
     near = near.reshape(len(numbers), -1)
     return np.concatenate([near[kind == s].mean(0) for s in range(len(kinds))])
 
-# %% ../../nbs/data/06_build.ipynb #61cee1c1
+# %% ../../nbs/data/06_build.ipynb #d2219a70
 SAME = 0.02  # Å: two layers whose averaged distances all agree to this are the same material
 
-# %% ../../nbs/data/06_build.ipynb #7cee649f
+# %% ../../nbs/data/06_build.ipynb #c5eb37db
 def find_duplicates(
     formulas: Sequence[str],  # reduced formula of each material [n]
     prints: Sequence[np.ndarray],  # fingerprint of each
@@ -203,7 +203,7 @@ def find_duplicates(
             if len(hit): first[i], new[k] = members[hit[0]], False
     return first
 
-# %% ../../nbs/data/06_build.ipynb #07fc6976
+# %% ../../nbs/data/06_build.ipynb #e5f1c8a0
 @lru_cache(maxsize=100_000)
 def _state(folder: str) -> str:
     "Names, sizes and times of the files of a folder."
@@ -229,7 +229,7 @@ def split_parts(
     size = max(1, min(most, len(sources) // 64))
     return [list(sources[k:k + size]) for k in range(0, len(sources), size)]
 
-# %% ../../nbs/data/06_build.ipynb #8f55812f
+# %% ../../nbs/data/06_build.ipynb #52003a9a
 def _record(source: Source, entry: Entry | None, doubts: list[str], reason: str) -> dict[str, Any]:
     "What became of a source, for the report."
     where = source.path + (f"#{source.row}" if source.row is not None else "")
@@ -258,7 +258,7 @@ def build_part(
     os.replace(temporary, path.with_suffix(".json"))
     return len(sources)
 
-# %% ../../nbs/data/06_build.ipynb #b9d2eaed
+# %% ../../nbs/data/06_build.ipynb #de1636a2
 def _start_worker() -> None:
     def follow():
         parent = multiprocessing.parent_process()
@@ -283,7 +283,7 @@ def build_parts(
         for n in _run(todo, min(workers or os.cpu_count() or 1, len(todo))): bar.update(n)
     return paths
 
-# %% ../../nbs/data/06_build.ipynb #eceab44b
+# %% ../../nbs/data/06_build.ipynb #c9163600
 def _run(todo: Sequence[tuple], workers: int) -> Iterator[int]:
     "Build parts, here or in processes; yields the number of sources of each when it is done."
     if workers <= 1:
@@ -298,7 +298,7 @@ def _run(todo: Sequence[tuple], workers: int) -> Iterator[int]:
                                     "again, it continues, with fewer --workers.") from None
         finally: pool.shutdown(cancel_futures=True)
 
-# %% ../../nbs/data/06_build.ipynb #1f5fef13
+# %% ../../nbs/data/06_build.ipynb #fa0e5cb6
 def _prints(arrays: dict) -> Iterator[np.ndarray]:
     "Fingerprints of the materials of a part."
     atom, edge = arrays["atom_ptr"], arrays["edge_ptr"]
@@ -316,7 +316,7 @@ def _copies(accepted: list[dict], first: np.ndarray) -> list[dict]:
                            suspicious=abs(off) > EQUAL))
     return copies
 
-# %% ../../nbs/data/06_build.ipynb #e240c3d6
+# %% ../../nbs/data/06_build.ipynb #20ea67ea
 def _distribution(accepted: list[dict]) -> dict[str, Any]:
     "Counts and percentiles of what was accepted."
     column = lambda k: np.array([r[k] for r in accepted if r[k] is not None], float)
@@ -343,7 +343,7 @@ def make_report(
                 warnings=[{k: r[k] for k in ("id", "source", "warnings")} for r in kept if r["warnings"]],
                 distribution=_distribution(kept) if kept else {})
 
-# %% ../../nbs/data/06_build.ipynb #3a5f4914
+# %% ../../nbs/data/06_build.ipynb #e1d25cd7
 def _some(title: str, rows: list[dict], say: Any, most: int) -> list[str]:
     more = [f"  ... and {len(rows) - most} more"] if len(rows) > most else []
     return [f"{len(rows)} {title}", *(f"  {r['source']}: {say(r)}" for r in rows[:most]), *more] if rows else []
@@ -383,7 +383,7 @@ def _histogram_lines(d: dict) -> list[str]:
             f"work function, eV: {wf['min']:.2f} to {wf['max']:.2f}, median {wf['median']:.2f}",
             *(f"  {low:4.1f} {'#' * max(1, round(40 * n / tallest))} {n}" for low, n in bars)]
 
-# %% ../../nbs/data/06_build.ipynb #124886aa
+# %% ../../nbs/data/06_build.ipynb #a726e700
 def build_dataset(
     source: str | os.PathLike,  # folder of calculations, ASE database, or CSV table
     out: str | os.PathLike,  # name of the dataset: OUT.safetensors, OUT.report.json and OUT.report.txt are written
@@ -406,7 +406,7 @@ def build_dataset(
     if report["accepted"]: shutil.rmtree(folder)
     return report
 
-# %% ../../nbs/data/06_build.ipynb #4cf51a49
+# %% ../../nbs/data/06_build.ipynb #d195f3f7
 def _join(out: Path, parts: list[Path], records: list[dict], tolerance: float, about: dict) -> dict[str, Any]:
     "Join parts without copies, and report."
     formulas, prints, sizes = [], [], []

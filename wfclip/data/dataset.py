@@ -95,26 +95,32 @@ def _graph_columns(layers: list[Layer]) -> dict[str, np.ndarray]:
 _OF_ATOMS, _OF_EDGES = ("numbers", "positions", "extra"), ("edge_src", "edge_dst", "edge_vec", "edge_dist", "edge_nearest")
 _PTR = dict.fromkeys(_OF_ATOMS, "atom_ptr") | dict.fromkeys(_OF_EDGES, "edge_ptr") | dict(phi="phi_ptr", density="density_ptr")
 _TYPES = dict(int64="I64", float64="F64", float32="F32", int32="I32", uint8="U8", bool="BOOL")  # in the order of safetensors
+_Parts = Sequence[tuple[str | os.PathLike, np.ndarray]]  # files, and which of their materials to take
 
-def _wanted(name: str, arrays: dict, keep: np.ndarray) -> np.ndarray:
-    "The rows of an array that belong to the materials to keep; for a ptr, how many rows each has."
-    if name.endswith("_ptr"): return np.diff(arrays[name])[keep]
-    return arrays[name][np.repeat(keep, np.diff(arrays[_PTR[name]])) if name in _PTR else keep]
+def _column(path: str | os.PathLike, name: str) -> np.ndarray:
+    "One array of a file, mapped."
+    with safe_open(path, "pt") as f: return f.get_tensor(name).numpy()
 
-def _shape(name: str, parts: list[tuple[dict, np.ndarray]]) -> list[int]:
+def _rows(name: str, path: str | os.PathLike, keep: np.ndarray) -> np.ndarray:
+    "Which rows of an array belong to the materials to keep, bool."
+    return np.repeat(keep, np.diff(_column(path, _PTR[name]))) if name in _PTR else keep
+
+def _shape(name: str, parts: _Parts) -> list[int]:
     "Shape of a joint array."
-    width = max((arrays[name].shape[1:] for arrays, _ in parts))
-    rows = lambda arrays, keep: np.diff(arrays[_PTR[name]])[keep].sum() if name in _PTR else keep.sum()
-    return [int(sum(rows(*p) for p in parts)) + name.endswith("_ptr"), *width]
+    width = max(_column(path, name).shape[1:] for path, _ in parts)
+    return [sum(int(_rows(name, *p).sum()) for p in parts) + name.endswith("_ptr"), *width]
+
 
 # %% ../../nbs/data/05_dataset.ipynb #aa522c51
-def _pieces(name: str, parts: list[tuple[dict, np.ndarray]], width: list[int]) -> Iterator[np.ndarray]:
+def _pieces(name: str, parts: _Parts, width: list[int]) -> Iterator[np.ndarray]:
     "A joint array, piece by piece."
     total = np.zeros(1, np.int64)
     if name.endswith("_ptr"): yield total
-    for arrays, keep in parts:
-        if not len(piece := _wanted(name, arrays, keep)): continue
-        if name.endswith("_ptr"): piece = total = total[-1] + piece.cumsum()
+    for path, keep in parts:
+        if not keep.any(): continue
+        column = _column(path, name)
+        if name.endswith("_ptr"): piece = total = total[-1] + np.diff(column)[keep].cumsum()
+        else: piece = column[_rows(name, path, keep)]
         if list(piece.shape[1:]) != width: piece = np.full((len(piece), *width), np.nan, piece.dtype)
         yield piece
 
@@ -146,15 +152,15 @@ def join_datasets(
     **about: str,  # as for `write_dataset`
 ) -> None:
     "Join dataset files into one, atomically and in flat memory; ValueError if one is none or nothing is left."
-    opened = [open_dataset(p) for p in parts]
-    masks = [np.ones(len(h["ids"]), bool) for h, _ in opened] if keep is None else [np.asarray(k, bool) for k in keep]
+    headers = [open_dataset(p)[0] for p in parts]
+    masks = [np.ones(len(h["ids"]), bool) for h in headers] if keep is None else [np.asarray(k, bool) for k in keep]
     if not sum(m.sum() for m in masks): raise ValueError(f"{path}: no material to write.")
-    names = {k: [x for (h, _), m in zip(opened, masks) for x in np.array(h.get(k, [""] * len(m)), object)[m]]
+    names = {k: [x for h, m in zip(headers, masks) for x in np.array(h.get(k, [""] * len(m)), object)[m]]
              for k in ("ids", "formulas", "prototypes", "parts")}
     if not any(names["parts"]): del names["parts"]
-    sources = [(arrays, m) for (_, arrays), m in zip(opened, masks)]
-    shapes = {k: _shape(k, sources) for k in opened[0][1]}
-    arrays = {k: (str(opened[0][1][k].dtype), s, _pieces(k, sources, s[1:])) for k, s in shapes.items()}
+    sources, types = list(zip(parts, masks)), {k: str(a.dtype) for k, a in open_dataset(parts[0])[1].items()}
+    shapes = {k: _shape(k, sources) for k in types}
+    arrays = {k: (types[k], s, _pieces(k, sources, s[1:])) for k, s in shapes.items()}
     temporary = Path(f"{path}.tmp")
     write_pieces(temporary, dict(format=FORMAT, **about, **names), arrays)
     os.replace(temporary, path)
