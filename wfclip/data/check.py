@@ -6,8 +6,9 @@
 __all__ = ['NEAR', 'EQUAL', 'TAIL', 'TILT', 'PLAUSIBLE', 'POTENTIAL_HEADER', 'faces_alike', 'tail_length', 'vacuum_warnings',
            'potential_warnings', 'potential_row', 'potential_lines', 'potential_csv']
 
-# %% ../../nbs/data/01d_check.ipynb #84f7cda0
+# %% ../../nbs/data/01d_check.ipynb #137bc734
 import csv
+import warnings
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Any
@@ -18,10 +19,10 @@ from .profile import Plateau, Profile
 from .readers import Potential
 from .structure import Layer
 
-# %% ../../nbs/data/01d_check.ipynb #3f116b27
+# %% ../../nbs/data/01d_check.ipynb #0698665a
 NEAR = 4.0  # Å from the outermost atom, where a Hartree potential has become flat
 
-# %% ../../nbs/data/01d_check.ipynb #0f1c9d69
+# %% ../../nbs/data/01d_check.ipynb #07e6e3e9
 def faces_alike(
     layer: Layer,  # in the layer frame
     tolerance: float = 0.02,  # of positions, Å
@@ -31,13 +32,14 @@ def faces_alike(
     cell = layer.cell.copy()
     cell[2, 2] = layer.thickness + 20
     atoms: Any = cell, layer.positions @ np.linalg.inv(cell), layer.numbers
-    found = spglib.get_symmetry(atoms, symprec=tolerance)
+    with warnings.catch_warnings(action="ignore"):  # of the way in which future versions tell errors
+        found = spglib.get_symmetry(atoms, symprec=tolerance)
     return found is not None and bool((found["rotations"][:, 2, 2] == -1).any())
 
-# %% ../../nbs/data/01d_check.ipynb #939e185d
+# %% ../../nbs/data/01d_check.ipynb #56eaade4
 EQUAL = 0.05  # eV: a larger difference of two faces that are equal by symmetry is an error of the calculation
 
-# %% ../../nbs/data/01d_check.ipynb #edb27d37
+# %% ../../nbs/data/01d_check.ipynb #844aac5d
 TAIL = 4.5  # Å from the outermost atom, where a Hartree potential is within 0.05 eV of its plateau and a total one is not
 
 def tail_length(
@@ -52,7 +54,7 @@ def tail_length(
         length.append(far.max(initial=thickness / 2) - thickness / 2)
     return float(min(length))
 
-# %% ../../nbs/data/01d_check.ipynb #50635976
+# %% ../../nbs/data/01d_check.ipynb #41f54f2b
 TILT = 0.004  # eV/Å on both sides, more than a well converged vacuum has
 PLAUSIBLE = (1.0, 9.0)  # eV, range of the work functions of layers
 
@@ -75,7 +77,7 @@ def vacuum_warnings(
     if abs(step) > EQUAL and faces_alike(layer):
         yield f"symmetric layer, different plateaus: {below.value:.3f} and {above.value:.3f} eV, and symmetry makes them equal"
 
-# %% ../../nbs/data/01d_check.ipynb #150144c1
+# %% ../../nbs/data/01d_check.ipynb #e51638a5
 def _stated_levels(potential: Potential, below: Plateau, above: Plateau) -> Iterator[str]:
     "A warning if the code's own vacuum levels are others."
     if potential.levels.vacuum is None: return
@@ -99,7 +101,7 @@ def potential_warnings(
         found.append(f"a work function of {profile.work_function:.2f} eV is not plausible; check unit and Fermi level")
     return found
 
-# %% ../../nbs/data/01d_check.ipynb #0c4099af
+# %% ../../nbs/data/01d_check.ipynb #34695cb5
 def potential_row(
     potential: Potential,  # as read
     efermi: float | None = None,  # Fermi level in its zero, eV; None: that of the calculation
@@ -118,7 +120,7 @@ def potential_row(
                 code=potential.code, potential=levels.kind, unit=potential.unit, axis=potential.axis,
                 read=list(levels.sources), notes=list(potential.notes), warnings=potential_warnings(potential, profile))
 
-# %% ../../nbs/data/01d_check.ipynb #e46bdfb5
+# %% ../../nbs/data/01d_check.ipynb #f1b2a57a
 POTENTIAL_HEADER = """\
 potential            formula    bottom     top    mean    step |    E_F   slope below, above  ripple | along  read below, above
                                     eV      eV      eV      eV |     eV              meV/Å       meV |        Å"""
@@ -140,7 +142,7 @@ def potential_lines(
         yield "  " + ", ".join(filter(None, told))
         yield from (f"  ! {w}" for w in r["warnings"])
 
-# %% ../../nbs/data/01d_check.ipynb #c26ed24b
+# %% ../../nbs/data/01d_check.ipynb #4d06f4e1
 def potential_csv(
     rows: list[dict],  # of `potential_row`
 ) -> str:

@@ -31,6 +31,7 @@ class Plateau:
 # %% ../../nbs/data/01_profile.ipynb #30e2d269
 EDGE = 0.7  # Å at either end of the data that may hold the step of a dipole correction
 _WIDTHS = (1.5, 3.0, 4.5)  # Å over which a plateau is averaged: the first that is flat
+_MAX_STD = 0.1  # eV of scatter within a plateau
 MAX_SLOPE = 0.02  # eV/Å that still counts as flat
 
 # %% ../../nbs/data/01_profile.ipynb #4a4334df
@@ -45,7 +46,7 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
         window = float(high - width), float(high)
         tried.append(Plateau(float(value), float(phi[inside].std()), float(slope), window))
         pieces = [part.mean() for part in np.array_split(phi[inside], round(width / _WIDTHS[0]))]
-        if abs(slope) <= max_slope and np.ptp(pieces) <= max_slope * _WIDTHS[0]: return tried[-1]
+        if abs(slope) <= max_slope and np.ptp(pieces) <= max_slope * _WIDTHS[0] and tried[-1].std <= _MAX_STD: return tried[-1]
     return min(tried[:len(ends)], key=lambda p: abs(p.slope))
 
 # %% ../../nbs/data/01_profile.ipynb #7334f6a0
