@@ -5,6 +5,7 @@
     wfclip train --data mathub.safetensors --split given --epochs 80 --lr 3e-4 --out RUN
     python benchmarks/mathub2d.py data pairs.db mathub.safetensors              # nbs/results/mathub/data.json
     python benchmarks/mathub2d.py run pairs.db RUN                              # nbs/results/mathub/PRESET-PROFILE-MEMBER.json
+    python benchmarks/mathub2d.py compare RUN RUN_ON_RAW                        # nbs/results/mathub/compare_PRESET.json
     python benchmarks/mathub2d.py shipped pairs.db mathub.safetensors           # nbs/results/mathub/shipped.json
 
 `pairs.jsonl.gz`, which tells metals from insulators, and `labels_split_1899.csv` are expected beside pairs.db. What is written
@@ -241,6 +242,24 @@ def write_run(pairs: str, run: str):
         curve=[{k: r[k] for k in ("epoch", "train_loss", "val_loss", "recall_at_1")} for r in records]))
 
 
+def write_compare(first: str, second: str):
+    "A run on phi and one on raw profiles, on the same test materials: differences of errors and ranks, pair by pair."
+    results = []
+    for folder in map(Path, (first, second)):
+        config = read_config(folder)
+        data = load_dataset(config["data"]["path"])
+        results.append(evaluate(WFClip.from_pretrained(folder), data, read_run(folder, data)[2]))
+    phi, raw = results
+    if phi["ids"] != raw["ids"]: raise SystemExit("the two runs were not tested on the same materials.")
+    true = np.array(phi["true"])[:, 0]
+    error = lambda r, name: np.abs(np.array([row[0] for row in r["predicted"][name]]) - true)
+    differ = {name: error(raw, name) - error(phi, name) for name in METHODS.values() if name in phi["predicted"]}
+    hits = {way: [np.array(r["ranks"][way]) == 1 for r in results] for way in phi["ranks"]}
+    save(f"compare_{'wfclip' if 'joint head' in differ else 'paper'}", dict(
+        errors={name: dict(mean=d.mean(), standard_error=d.std(ddof=1) / len(d)**.5) for name, d in differ.items()},
+        first={way: dict(phi_only=int((a & ~b).sum()), raw_only=int((b & ~a).sum())) for way, (a, b) in hits.items()}))
+
+
 def write_shipped(pairs: str, source: str):
     "The model in the package, which has seen none of these data, on the test part and on all pairs."
     data = load_dataset(source)
@@ -262,6 +281,6 @@ def write_shipped(pairs: str, source: str):
 
 
 if __name__ == "__main__":
-    commands = dict(raw=write_raw, data=write_data, run=write_run, shipped=write_shipped)
+    commands = dict(raw=write_raw, data=write_data, run=write_run, compare=write_compare, shipped=write_shipped)
     if len(sys.argv) < 4 or sys.argv[1] not in commands: sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])
