@@ -5,6 +5,7 @@
     wfclip train --data mathub.safetensors --split given --epochs 80 --lr 3e-4 --out RUN
     python benchmarks/mathub2d.py data pairs.db mathub.safetensors              # nbs/results/mathub/data.json
     python benchmarks/mathub2d.py run pairs.db RUN                              # nbs/results/mathub/PRESET-PROFILE-MEMBER.json
+    python benchmarks/mathub2d.py compare RUN RUN_ON_RAW                        # nbs/results/mathub/compare_PRESET.json
     python benchmarks/mathub2d.py shipped pairs.db mathub.safetensors           # nbs/results/mathub/shipped.json
 
 `pairs.jsonl.gz`, which tells metals from insulators, and `labels_split_1899.csv` are expected beside pairs.db. What is written
@@ -18,14 +19,17 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from ase.data import atomic_numbers
 
 from wfclip.bank import METHODS, encode, encode_profiles, predict_energies, read_bank
-from wfclip.data.dataset import PARTS, Entry, WorkFunctionDataset, load_dataset, write_dataset
+from wfclip.data.dataset import PARTS, Entry, Split, WorkFunctionDataset, load_dataset, write_dataset
 from wfclip.data.profile import Profile, ProfileError, open_cell, plateaus
-from wfclip.evaluate import error_metrics, evaluate, retrieval_result
+from wfclip.data.structure import Layer
+from wfclip.evaluate import baselines, error_metrics, evaluate, retrieval_result
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.predict import WEIGHTS
 from wfclip.train import TrainConfig, read_metrics, read_run
@@ -113,9 +117,38 @@ def correlations(rows: list[dict]) -> dict:
     return dict(n=len(wf), vacuum_level=c(wf + efermi), fermi_level=c(efermi))
 
 
+class Compositions:
+    "Rows of which the composition alone is known, from the end of their name, as `baselines` reads a dataset."
+
+    def __init__(self, rows: list[dict]):
+        from ase.formula import Formula
+        self.symbols = [Formula(r["mip2d_id"].rpartition("-")[2]).count() for r in rows]
+
+    def __len__(self): return len(self.symbols)
+
+    def layer(self, i: int) -> Layer:
+        numbers = [atomic_numbers[s] for s, n in self.symbols[i].items() for _ in range(n)]
+        return Layer(np.array(numbers), np.zeros((len(numbers), 3)), np.eye(3))
+
+
+def full_baselines(rows: list[dict]) -> dict:
+    "Baselines on the whole published split, without the rows known to be wrong."
+    rows = [r for r in rows if not is_bad(r["mip2d_id"])]
+    wf, part = np.array([[float(r["workfunction_eV"])] for r in rows]), np.array([r["split"] for r in rows])
+    split = Split(*(np.flatnonzero(part == k) for k in PARTS), by="given", seed=42)
+    made: Any = baselines(Compositions(rows), split, wf)  # pyright: ignore[reportArgumentType]
+    return dict(n=len(split.test), **{k: error_metrics(p[:, 0], wf[split.test, 0])["MAE"] for k, p in made.items()})
+
+
 def table_2d(x: np.ndarray, y: np.ndarray, bins: int = 24) -> dict:
     counts, xs, ys = np.histogram2d(x, y, bins)
     return dict(counts=counts.astype(int).tolist(), x=xs.tolist(), y=ys.tolist())
+
+
+def mirrored(layer: Layer) -> bool:
+    "Whether the layer upside down has the same elements at the same heights, to 0.1 Å: then its faces should be alike."
+    z, up = layer.positions[:, 2], np.lexsort((layer.positions[:, 2], layer.numbers))
+    return bool(np.abs(z[up] + z[np.lexsort((-z, layer.numbers))]).max() < .1)
 
 
 def write_data(pairs: str, source: str):
@@ -126,7 +159,7 @@ def write_data(pairs: str, source: str):
     wf, efermi = (np.array([r[k] for r in rows]) for k in ("workfunction_eV", "efermi_eV"))
     published = np.array([r["workfunction_eV"] for r in used])
     ours, step = data.properties["work_function"], np.abs(data.properties["step"])
-    differ = np.abs(ours - published)
+    differ, alike = np.abs(ours - published), np.array([mirrored(data.layer(i)) for i in range(len(data))])
     with open(Path(pairs).with_name("labels_split_1899.csv")) as f:
         full = list(csv.DictReader(f))
     tiers = {k: Counter(used[i]["tier"] for i in getattr(split, k)) for k in PARTS}
@@ -139,10 +172,13 @@ def write_data(pairs: str, source: str):
         leak=float(np.mean([data.formulas[i] in known for i in split.test])),
         bad=sum(is_bad(r["mip2d_id"]) for r in used),
         slope=quantiles([w["slope"] for w in worst]), noise=quantiles([w["std"] for w in worst]),
-        differ=dict(n=len(differ), MAE=differ.mean(), above=int((differ > LIMIT).sum()),
-                    polar=int((differ[step > .1] > LIMIT).sum()), of_polar=int((step > .1).sum()), **quantiles(differ)),
+        differ=dict(n=len(differ), MAE=differ.mean(), above=int((differ > LIMIT).sum()), **quantiles(differ)),
+        mirrored=dict(n=int(alike.sum()), above=int((step[alike] > .1).sum()), **quantiles(step[alike])),
+        polar=dict(n=int((step[~alike] > .1).sum()), differ=int((differ[~alike & (step > .1)] > LIMIT).sum()),
+                   MAE=differ[~alike & (step > .1)].mean()),
         correlation=dict(pairs=correlations(rows), published=correlations(full),
                          without_bad=correlations([r for r in full if not is_bad(r["mip2d_id"])])),
+        full=full_baselines(full),
         raw=table_2d(wf + efermi, wf), fermi=table_2d(efermi, wf)))
 
 
@@ -150,8 +186,8 @@ def subsets(rows: list[dict], ours: np.ndarray) -> dict[str, np.ndarray]:
     "Parts of a list of materials, as masks."
     column = lambda key: np.array([r[key] for r in rows])
     agree = np.abs(ours - column("workfunction_eV")) < LIMIT
-    return dict(all=np.full(len(rows), True), tier_A=column("tier") == "A", labels_agree=agree, metals=column("gap") == 0,
-                insulators=column("gap") > 0)
+    return dict(all=np.full(len(rows), True), tier_A=column("tier") == "A", tier_B=column("tier") == "B", labels_agree=agree,
+                metals=column("gap") == 0, insulators=column("gap") > 0)
 
 
 def errors(predicted: dict[str, np.ndarray], rows: list[dict], ours: np.ndarray) -> dict:
@@ -206,6 +242,24 @@ def write_run(pairs: str, run: str):
         curve=[{k: r[k] for k in ("epoch", "train_loss", "val_loss", "recall_at_1")} for r in records]))
 
 
+def write_compare(first: str, second: str):
+    "A run on phi and one on raw profiles, on the same test materials: differences of errors and ranks, pair by pair."
+    results = []
+    for folder in map(Path, (first, second)):
+        config = read_config(folder)
+        data = load_dataset(config["data"]["path"])
+        results.append(evaluate(WFClip.from_pretrained(folder), data, read_run(folder, data)[2]))
+    phi, raw = results
+    if phi["ids"] != raw["ids"]: raise SystemExit("the two runs were not tested on the same materials.")
+    true = np.array(phi["true"])[:, 0]
+    error = lambda r, name: np.abs(np.array([row[0] for row in r["predicted"][name]]) - true)
+    differ = {name: error(raw, name) - error(phi, name) for name in METHODS.values() if name in phi["predicted"]}
+    hits = {way: [np.array(r["ranks"][way]) == 1 for r in results] for way in phi["ranks"]}
+    save(f"compare_{'wfclip' if 'joint head' in differ else 'paper'}", dict(
+        errors={name: dict(mean=d.mean(), standard_error=d.std(ddof=1) / len(d)**.5) for name, d in differ.items()},
+        first={way: dict(phi_only=int((a & ~b).sum()), raw_only=int((b & ~a).sum())) for way, (a, b) in hits.items()}))
+
+
 def write_shipped(pairs: str, source: str):
     "The model in the package, which has seen none of these data, on the test part and on all pairs."
     data = load_dataset(source)
@@ -227,6 +281,6 @@ def write_shipped(pairs: str, source: str):
 
 
 if __name__ == "__main__":
-    commands = dict(raw=write_raw, data=write_data, run=write_run, shipped=write_shipped)
+    commands = dict(raw=write_raw, data=write_data, run=write_run, compare=write_compare, shipped=write_shipped)
     if len(sys.argv) < 4 or sys.argv[1] not in commands: sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

@@ -6,7 +6,7 @@
 __all__ = ['NEAR', 'EQUAL', 'TAIL', 'TILT', 'PLAUSIBLE', 'POTENTIAL_HEADER', 'faces_alike', 'tail_length', 'dipole_correction',
            'vacuum_warnings', 'potential_warnings', 'potential_row', 'potential_lines', 'potential_csv']
 
-# %% ../../nbs/data/01d_check.ipynb #3bbc4574
+# %% ../../nbs/data/01d_check.ipynb #7aacc0da
 import csv
 import warnings
 from collections.abc import Iterable, Iterator
@@ -19,10 +19,10 @@ from .profile import Plateau, Profile
 from .readers import Potential
 from .structure import Layer
 
-# %% ../../nbs/data/01d_check.ipynb #5d5400e0
+# %% ../../nbs/data/01d_check.ipynb #3f116b27
 NEAR = 4.0  # Å from the outermost atom, where a Hartree potential has become flat
 
-# %% ../../nbs/data/01d_check.ipynb #793ab165
+# %% ../../nbs/data/01d_check.ipynb #9f49c699
 def faces_alike(
     layer: Layer,  # in the layer frame
     tolerance: float = 0.02,  # of positions, Å
@@ -36,10 +36,10 @@ def faces_alike(
         found = spglib.get_symmetry(atoms, symprec=tolerance)
     return found is not None and bool((found["rotations"][:, 2, 2] == -1).any())
 
-# %% ../../nbs/data/01d_check.ipynb #28009fe5
+# %% ../../nbs/data/01d_check.ipynb #939e185d
 EQUAL = 0.05  # eV: a larger difference of two faces that are equal by symmetry is an error of the calculation
 
-# %% ../../nbs/data/01d_check.ipynb #acb9d275
+# %% ../../nbs/data/01d_check.ipynb #edb27d37
 TAIL = 4.5  # Å from the outermost atom, where a Hartree potential is within 0.05 eV of its plateau and a total one is not
 
 def tail_length(
@@ -54,7 +54,7 @@ def tail_length(
         length.append(far.max(initial=thickness / 2) - thickness / 2)
     return float(min(length))
 
-# %% ../../nbs/data/01d_check.ipynb #9d51830e
+# %% ../../nbs/data/01d_check.ipynb #de3c1c93
 TILT = 0.004  # eV/Å on both sides, more than a well converged vacuum has
 PLAUSIBLE = (1.0, 9.0)  # eV, range of the work functions of layers
 
@@ -72,7 +72,7 @@ def dipole_correction(
     if _tilted(below.slope, above.slope): return False
     return True if abs(above.value - below.value) > EQUAL else None
 
-# %% ../../nbs/data/01d_check.ipynb #3fca0bf2
+# %% ../../nbs/data/01d_check.ipynb #b91a458c
 def vacuum_warnings(
     below: Plateau,  # vacuum level below the layer
     above: Plateau,  # and above it
@@ -92,7 +92,7 @@ def vacuum_warnings(
     if abs(step) > EQUAL and faces_alike(layer):
         yield f"symmetric layer, different plateaus: {below.value:.3f} and {above.value:.3f} eV, and symmetry makes them equal"
 
-# %% ../../nbs/data/01d_check.ipynb #42b5409b
+# %% ../../nbs/data/01d_check.ipynb #150144c1
 def _stated_levels(potential: Potential, below: Plateau, above: Plateau) -> Iterator[str]:
     "A warning if the code's own vacuum levels are others."
     if potential.levels.vacuum is None: return
@@ -116,7 +116,7 @@ def potential_warnings(
         found.append(f"a work function of {profile.work_function:.2f} eV is not plausible; check unit and Fermi level")
     return found
 
-# %% ../../nbs/data/01d_check.ipynb #b5e809f2
+# %% ../../nbs/data/01d_check.ipynb #fa5fb6d3
 def potential_row(
     potential: Potential,  # as read
     efermi: float | None = None,  # Fermi level in its zero, eV; None: that of the calculation
@@ -136,7 +136,7 @@ def potential_row(
                 unit=potential.unit, axis=potential.axis,
                 read=list(levels.sources), notes=list(potential.notes), warnings=potential_warnings(potential, profile))
 
-# %% ../../nbs/data/01d_check.ipynb #ff9fe555
+# %% ../../nbs/data/01d_check.ipynb #5b90fc6b
 POTENTIAL_HEADER = """\
 potential            formula    bottom     top    mean    step |    E_F   slope below, above  ripple | along  read below, above
                                     eV      eV      eV      eV |     eV              meV/Å       meV |        Å"""
@@ -159,7 +159,7 @@ def potential_lines(
         yield "  " + ", ".join(filter(None, told))
         yield from (f"  ! {w}" for w in r["warnings"])
 
-# %% ../../nbs/data/01d_check.ipynb #71a96b64
+# %% ../../nbs/data/01d_check.ipynb #c26ed24b
 def potential_csv(
     rows: list[dict],  # of `potential_row`
 ) -> str:

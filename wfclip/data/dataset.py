@@ -312,10 +312,9 @@ class WorkFunctionDataset(DatasetFile):
         seed: int = 42,  # of the shuffle
     ) -> Split:
         "Draw 80 / 10 / 10 percent of the materials for training, validation and test, or take the split that is given."
-        if by == "given": return Split(*given_split(self.parts, self.path), by=by, seed=seed)
-        groups = dict(random=range(len(self)), formula=self.formulas, prototype=self.prototypes)
-        if by not in groups: raise ValueError(f"A split is by random, formula, prototype or given, not by {by!r}.")
-        return Split(*group_split(groups[by], seed), by=by, seed=seed)
+        groups = dict(random=range(len(self)), formula=self.formulas, prototype=self.prototypes, given=self.parts)
+        if by not in groups: raise ValueError(f"A split is by {', '.join(groups)}, not by {by!r}.")
+        return Split(*(given_split(self.parts, self.path) if by == "given" else group_split(groups[by], seed)), by, seed)
 
 # %% ../../nbs/data/05_dataset.ipynb #f809ade9
 def training_targets(
