@@ -14,9 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .structure import printable
+
 # %% ../../nbs/data/01_profile.ipynb #6ff753ca
 class ProfileError(ValueError):
     "What is no work function profile or cannot be read: one sentence, what is wrong and what to do."
+    def __str__(self): return printable(super().__str__())
 
 # %% ../../nbs/data/01_profile.ipynb #d74df160
 @dataclass(frozen=True)
@@ -220,6 +223,6 @@ def read_profile(
     from wfclip.data.readers import read_potential
     potential = read_potential(path, center=center, **options)
     profile = potential.profile(efermi)
-    for doubt in potential_warnings(potential, profile): warnings.warn(f"{path}: {doubt}", stacklevel=2)
+    for doubt in potential_warnings(potential, profile): warnings.warn(printable(f"{path}: {doubt}"), stacklevel=2)
     return profile
 

@@ -19,7 +19,7 @@ import numpy as np
 from .grid import ENERGY_UNITS, BOHR, Grid, Stream, cube_header, locpot_header, plane_average
 from .levels import Levels, levels_beside, read_pw_structure
 from .profile import Plateau, Profile, ProfileError, plateaus
-from .structure import Layer, StructureError, layer_frame, normal_axis, read_arrays, read_label
+from .structure import Layer, StructureError, _reason, layer_frame, normal_axis, printable, read_arrays, read_label
 
 # %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
 @dataclass(frozen=True, eq=False)
@@ -335,10 +335,9 @@ def read_potential(
         check_potential(found.z, found.v, found.center)
     except StructureError as error:
         raise ProfileError(f"{path}: its structure {error.source} cannot be used, {error.problem}") from None
-    except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(printable(f'{path}: '))}") from None
     except Exception as error:  # of a library that reads a binary format
-        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
-        raise ProfileError(f"{path}: cannot be read ({reason}); check the file.") from None
+        raise ProfileError(f"{path}: cannot be read ({_reason(error)}); check the file.") from None
     return found
 
 # %% ../../nbs/data/01c_readers.ipynb #4c22e4a9
