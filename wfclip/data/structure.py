@@ -185,6 +185,15 @@ def _full_cell(cell: np.ndarray, periodic: np.ndarray) -> np.ndarray:
     return cell
 
 # %% ../../nbs/data/00_structure.ipynb #e261f608
+def _suspects(layer: Layer, distance: float) -> np.ndarray:
+    "Two atoms in one box whose diagonal is the distance, or all atoms if there are none such."
+    f = layer.positions @ np.linalg.inv(layer.cell)
+    f[:, :2] %= 1
+    boxes = np.floor(f @ layer.cell * (3**0.5 / distance))
+    order = np.lexsort(boxes.T)
+    same = np.flatnonzero((boxes[order[1:]] == boxes[order[:-1]]).all(axis=1))
+    return np.sort(order[same[0]:same[0] + 2]) if len(same) else np.arange(len(layer))
+
 def _check_layer(layer: Layer):
     from ase.data import covalent_radii
     from vesin import NeighborList
@@ -194,7 +203,9 @@ def _check_layer(layer: Layer):
         raise StructureError(f"two slabs with {split:.1f} Å of vacuum between them; give each by itself.")
     radius = MIN_DISTANCE * covalent_radii[layer.numbers]
     search = NeighborList(cutoff=2 * radius.max(), full_list=False)
-    i, j, d = search.compute(layer.positions, layer.cell, (True, True, False), "ijd")
+    atoms = _suspects(layer, 2 * radius.min())
+    i, j, d = search.compute(layer.positions[atoms], layer.cell, (True, True, False), "ijd")
+    i, j = atoms[i], atoms[j]
     for k in np.flatnonzero(d < radius[i] + radius[j])[:1]:
         pair = " and ".join(f"{layer.symbols[n]} (atom {int(n) + 1})" for n in (i[k], j[k]))
         raise StructureError(f"{pair} overlap, they are {d[k]:.2f} Å apart; remove duplicates or correct the cell.")
