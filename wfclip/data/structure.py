@@ -328,9 +328,19 @@ def _database(path: Path) -> Iterator[Callable]:
     for row in connect(path).select(): yield lambda row=row: row
 
 # %% ../../nbs/data/00_structure.ipynb #0a1e6713
+_MOST_ATOMS = 1_000_000  # in a cell: more is no sensible file
+
+def _check_count(path: Path):
+    "StructureError if the head of a POSCAR promises more atoms than a cell can have: ASE makes room for them at once."
+    from monty.io import zopen
+    with zopen(path, "rt", encoding="utf-8", errors="replace") as f: head = [f.readline(4096).split() for _ in range(7)]
+    count = sum(map(int, next((line for line in head[5:] if line and all(map(str.isdecimal, line))), [])))
+    if count > _MOST_ATOMS: raise StructureError(f"the header promises {count} atoms; check it.", str(path))
+
 def _any_format(path: Path) -> Iterator[Callable]:
     from ase.io import read
     from ase.io.formats import UnknownFileTypeError
+    _check_count(path)
     try: structures = read(path, index=":", format="vasp" if ".vasp" in path.suffixes else None)
     except UnknownFileTypeError:
         from pymatgen.core import Structure
@@ -346,6 +356,7 @@ def _structures(path: Path) -> Iterator[Callable]:
     readers = {".cif": _cif, ".xyz": _xyz, ".extxyz": _xyz, ".db": _database}
     reader = next((readers[s.lower()] for s in reversed(path.suffixes) if s.lower() in readers), _any_format)
     try: yield from reader(path)
+    except StructureError: raise
     except Exception as error: raise _unreadable(error, str(path)) from None
 
 # %% ../../nbs/data/00_structure.ipynb #943e7e90
