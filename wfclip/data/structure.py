@@ -311,6 +311,7 @@ def _cif(path: Path) -> Iterator[Callable]:
     from monty.io import zopen
     with zopen(path, "rt", encoding="utf-8", errors="replace") as f: text = f.read()
     for block in re.split(r"(?im)^(?=data_)", text):
+        block = "\n".join(filter(str.strip, block.split("\n")))  # pymatgen's time grows as the square of the blank lines
         if "_atom_site_" in block: yield partial(_cif_block, block, str(path))
 
 # %% ../../nbs/data/00_structure.ipynb #c7408779
