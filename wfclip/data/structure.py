@@ -351,12 +351,13 @@ def _any_format(path: Path) -> Iterator[Callable]:
 # %% ../../nbs/data/00_structure.ipynb #65a91343
 def _structures(path: Path) -> Iterator[Callable]:
     "For each structure in a file, a function that returns it."
-    if path.is_dir(): raise StructureError("a folder; give the files in it.", str(path))
-    if not path.exists(): raise StructureError("no such file; check the path.", str(path))
-    if not path.stat().st_size: raise StructureError("the file is empty; write it again.", str(path))
     readers = {".cif": _cif, ".xyz": _xyz, ".extxyz": _xyz, ".db": _database}
     reader = next((readers[s.lower()] for s in reversed(path.suffixes) if s.lower() in readers), _any_format)
-    try: yield from reader(path)
+    try:
+        if path.is_dir(): raise StructureError("a folder; give the files in it.", str(path))
+        if not path.exists(): raise StructureError("no such file; check the path.", str(path))
+        if not path.stat().st_size: raise StructureError("the file is empty; write it again.", str(path))
+        yield from reader(path)
     except StructureError: raise
     except Exception as error: raise _unreadable(error, str(path)) from None
 
