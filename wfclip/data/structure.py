@@ -170,6 +170,8 @@ def _check_atoms(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray):
     if len(unknown): raise StructureError(f"atom {unknown[0] + 1} is of no known element; remove dummy sites.")
     if not (np.isfinite(positions).all() and np.isfinite(cell).all()):
         raise StructureError("non-finite numbers among positions or cell vectors; write the file again.")
+    if max(np.abs(positions).max(), np.abs(cell).max()) > 1e6:
+        raise StructureError("positions or cell vectors of more than a million Å; write the file again.")
 
 # %% ../../nbs/data/00_structure.ipynb #3d34fd23
 def _full_cell(cell: np.ndarray, periodic: np.ndarray) -> np.ndarray:
