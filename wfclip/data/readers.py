@@ -18,7 +18,7 @@ import numpy as np
 
 from .grid import ENERGY_UNITS, BOHR, Grid, Stream, cube_header, locpot_header, plane_average
 from .levels import Levels, levels_beside, read_pw_structure
-from .profile import Plateau, Profile, ProfileError, plateaus
+from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
 from .structure import Layer, StructureError, _reason, layer_frame, normal_axis, printable, read_arrays, read_label
 
 # %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
@@ -64,23 +64,36 @@ def _profile(p: Potential, efermi: float | None) -> Profile:
                        f"{above.value:.3f} eV above it, the step is {above.value - below.value:.3f} eV.")
 
 # %% ../../nbs/data/01c_readers.ipynb #26f9d313
+_NEAR = 1.0  # Å outside the outermost atoms within which a potential is lowest
+
+def _distance(z: np.ndarray, center: float) -> np.ndarray:
+    "How far each height of a period is from the middle of the layer, across the boundary too."
+    period = len(z) * (z[1] - z[0])
+    return np.abs((z - center + period / 2) % period - period / 2)
+
 def check_potential(
     z: np.ndarray,  # heights [n], Å
     v: np.ndarray,  # averages [n], eV
     center: float | None = None,  # middle of the layer, Å
+    thickness: float | None = None,  # of the layer, Å
 ) -> None:
     "ProfileError if these numbers cannot be the potential energy of an electron across a layer in eV and Å."
+    _check_grid(z, v)
     if np.ptp(z) < 5: raise ProfileError(f"the heights span {np.ptp(z):.3g} only; give them in Å, not as fractions of the cell.")
-    if v.min() >= 0 and np.median(v) < v.mean() or center is not None and _upside_down(z, v, center):
+    peaked, off = np.median(v) < v.mean(), 0.0
+    if center is not None and thickness is not None: off = _distance(z, center)[v.argmin()] - thickness / 2
+    if (v.min() >= 0 and peaked or center is not None and _upside_down(z, v, center)) and (peaked or off < _NEAR):
         raise ProfileError("high at the atoms and low in the vacuum: this is a charge density (a CHGCAR?) or a potential of the "
                            "opposite sign; give the potential energy of an electron (LOCPOT).")
+    if off > _NEAR: raise ProfileError(f"the potential is lowest {off:.1f} Å outside the layer of its structure; give the structure "
+                                       "of this calculation, and the potential energy of an electron.")
+    if not np.ptp(v) < 1e6: raise ProfileError(f"the potential spans {np.ptp(v):.3g} eV; check the file and its unit.")
     if np.ptp(v) < 5: raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, or say in which unit it is "
                                          f"({', '.join(ENERGY_UNITS)}).")
 
 def _upside_down(z: np.ndarray, v: np.ndarray, center: float) -> bool:
     "Whether v is higher near the middle of the layer than half a period away."
-    period = len(z) * (z[1] - z[0])
-    far = np.abs((z - center + period / 2) % period - period / 2)
+    far, period = _distance(z, center), len(z) * (z[1] - z[0])
     return v[far < period / 10].mean() > v[far > 0.4 * period].mean()
 
 # %% ../../nbs/data/01c_readers.ipynb #3f5b5e1e
@@ -289,6 +302,7 @@ def row_potential(
     z, v = table.T
     fraction = bool(0 <= z.min() and z.max() <= 1 + 1e-6)
     z, v = _fit_period(z * height if fraction else z, v, height, "the row")
+    check_potential(z, v, center, layer.thickness)
     return Potential(z, v, path, labels, axis=axis, layer=layer, center=center, levels=_row_levels(row.key_value_pairs),
                      notes=("heights were fractions of the cell",) * fraction)
 
@@ -332,7 +346,7 @@ def read_potential(
         found = _read_any(path, units, structure, progress)
         found = replace(found, path=str(path), id=file_id(path), levels=_merge(found.levels, levels_beside(path)),
                         center=found.center if center is None else center)
-        check_potential(found.z, found.v, found.center)
+        check_potential(found.z, found.v, found.center, found.layer and found.layer.thickness)
     except StructureError as error:
         raise ProfileError(f"{path}: its structure {error.source} cannot be used, {error.problem}") from None
     except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(printable(f'{path}: '))}") from None
