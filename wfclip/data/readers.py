@@ -180,21 +180,52 @@ def _locpot(path: Path, **options: Any) -> Potential: return _read_grid(path, lo
 def _cube(path: Path, **options: Any) -> Potential: return _read_grid(path, cube_header, **options)
 
 # %% ../../nbs/data/01c_readers.ipynb #ead2c364
-_MOST_TEXT = 50_000_000  # bytes of a one-dimensional profile: more is something else
+_MOST_TEXT = 2_000_000  # bytes of a one-dimensional profile: more is something else
 
-def _number_rows(path: Path) -> np.ndarray:
-    "The numbers of a text in columns [n, 2 or 3]."
+def _text_rows(path: Path) -> tuple[list[str], str]:
+    "The lines of a text that hold its numbers, and what is said about them."
     with Stream(path) as stream: text = stream.read(_MOST_TEXT)
     if len(text) == _MOST_TEXT: raise ProfileError("too large for a profile of two columns; check the file.")
+    if text[:2] in (b"\xff\xfe", b"\xfe\xff"): raise ProfileError("a text in UTF-16; save it as UTF-8.")
     lines = [line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines()]
-    rows = [re.split(r"[,;\s]+", line.strip(",;")) for line in lines if line and line[0] not in "#!@%"]
-    if rows and not re.match(r"[-+.]?\d", rows[0][0]): del rows[0]
-    try: table = np.array(rows, float)
+    rows, told = [], []
+    for line in filter(None, lines): (told if line[0] in "#!@%" else rows).append(line)
+    if rows and not re.match(r"[-+.]?\d", rows[0]): told.append(rows.pop(0))
+    if any(";" in row for row in rows): rows = [row.replace(",", ".") for row in rows]
+    return rows, " ".join(told)
+
+
+# %% ../../nbs/data/01c_readers.ipynb #00eaceda
+def _number_table(rows: list[str]) -> np.ndarray:
+    "The numbers in columns [n, 2 or 3]; ProfileError if they are not."
+    try: table = np.array([re.split(r"\s*[,;]\s*|\s+", row.rstrip(",; \t")) for row in rows], float)
     except ValueError: table = np.empty((0, 0))
     if table.ndim != 2 or table.shape[1] not in (2, 3):
-        raise ProfileError("not two columns of numbers; give heights in Å, a potential in eV.")
+        raise ProfileError("not two columns of numbers; give heights in Å and a potential in eV, with decimal points.")
     if not np.isfinite(table).all(): raise ProfileError("non-finite numbers in the profile; write the file again.")
     return table
+
+# %% ../../nbs/data/01c_readers.ipynb #3ef50702
+def _named(told: str, units: dict[str, str]) -> str | None:
+    "The one of the units by pattern that a header names, if there is one."
+    found = {unit for pattern, unit in units.items() if re.search(rf"(?i)(?:[(\[/]|\bin)\s*(?:{pattern})(?![a-z])", told)}
+    if len(found) > 1: raise ProfileError(f"its header names several units, {' and '.join(sorted(found))}; give two columns, Å and eV.")
+    return found.pop() if found else None
+
+_ENERGIES = {"eV|electron ?volts?": "eV", "Ry|rydbergs?": "Ry", "Ha|hartrees?": "Ha", r"a\. ?u\.": "a.u."}
+_LENGTHS = {"Å|Å|Angstroe?ms?|Angström|Ang": "Å", "bohrs?": "bohr", "nm": "nm"}
+_IN_ANGSTROM = {"Å": 1.0, "bohr": BOHR, "nm": 10.0}
+
+def _column_units(rows: list[str], table: np.ndarray, told: str) -> tuple[str, str]:
+    "Units of heights and energies; ProfileError if they are not clear."
+    length, energy = _named(told, _LENGTHS), _named(told, _ENERGIES)
+    if energy == "a.u.": raise ProfileError("its header says a.u.; write heights in Å and the potential in eV.")
+    if table.shape[1] == 2: return length or "Å", energy or "eV"
+    v, mean = table[:, 1:].T
+    averaged = abs(v.mean() - mean.mean()) < 1e-3 * np.ptp(v) and np.ptp(mean) <= 1.001 * np.ptp(v)
+    if averaged and (length or "bohr", energy or "Ry") == ("bohr", "Ry") and not re.search("[,;]", "".join(rows)): return "bohr", "Ry"
+    raise ProfileError("three columns, and not those of average.x (bohr, rydberg, macroscopic average); give two, heights in Å "
+                       "and a potential in eV.")
 
 # %% ../../nbs/data/01c_readers.ipynb #122630f0
 def _fit_period(z: np.ndarray, v: np.ndarray, height: float, where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -207,17 +238,18 @@ def _fit_period(z: np.ndarray, v: np.ndarray, height: float, where: str) -> tupl
                        "structure of this calculation, and heights in Å.")
 
 def _columns(path: Path, units: str | None, structure: Any, **_: Any) -> Potential:
-    z, v, *macroscopic = _number_rows(path).T
+    rows, told = _text_rows(path)
+    z, v, *macroscopic = (table := _number_table(rows)).T
+    length, energy = _column_units(rows, table, told)
     found = atoms_beside(path, structure)
     layer, axis, height, center = _place(found[0], file_id(path)) if found else (None, "c", None, None)
-    fraction = bool(len(z) > 1 and 0 <= z.min() and z.max() <= 1 + 1e-6)
-    if fraction and height: z = z * height
-    elif macroscopic: z, units = z * BOHR, units or "Ry"
-    v = v * ENERGY_UNITS[units or "eV"]
+    fraction, units = bool(len(z) > 1 and 0 <= z.min() and z.max() <= 1 + 1e-6), units or energy
+    z = z * (height if fraction and height else _IN_ANGSTROM[length])
+    v = v * ENERGY_UNITS[units]
     if found and height: z, v = _fit_period(z, v, height, found[1])
     code = "Quantum ESPRESSO" if macroscopic else "VASP" if re.match("(?i)planar_average|potpavg", path.name) else ""
     notes = (f"structure from {found[1]}",) if found else ("no structure beside it: its middle is estimated",)
-    return Potential(z, v, code=code, unit=units or "eV", axis=axis, layer=layer, center=center,
+    return Potential(z, v, code=code, unit=units, axis=axis, layer=layer, center=center,
                      notes=notes + ("heights were fractions of the cell",) * fraction)
 
 # %% ../../nbs/data/01c_readers.ipynb #e99d5903
@@ -346,7 +378,7 @@ def read_potential(
         found = _read_any(path, units, structure, progress)
         found = replace(found, path=str(path), id=file_id(path), levels=_merge(found.levels, levels_beside(path)),
                         center=found.center if center is None else center)
-        check_potential(found.z, found.v, found.center, found.layer and found.layer.thickness)
+        check_potential(found.z, found.v, found.center, found.layer.thickness if found.layer else None)
     except StructureError as error:
         raise ProfileError(f"{path}: its structure {error.source} cannot be used, {error.problem}") from None
     except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(printable(f'{path}: '))}") from None
