@@ -85,8 +85,9 @@ def check_potential(
     if (v.min() >= 0 and peaked or center is not None and _upside_down(z, v, center)) and (peaked or off < _NEAR):
         raise ProfileError("high at the atoms and low in the vacuum: this is a charge density (a CHGCAR?) or a potential of the "
                            "opposite sign; give the potential energy of an electron (LOCPOT).")
-    if off > _NEAR: raise ProfileError(f"the potential is lowest {off:.1f} Å outside the layer of its structure; give the structure "
-                                       "of this calculation, and the potential energy of an electron.")
+    if off > _NEAR:
+        raise ProfileError(f"the potential is lowest {off:.1f} Å outside the layer of its structure; give the structure of this "
+                           "calculation, and the potential energy of an electron.")
     if not np.ptp(v) < 1e6: raise ProfileError(f"the potential spans {np.ptp(v):.3g} eV; check the file and its unit.")
     if np.ptp(v) < 5: raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, or say in which unit it is "
                                          f"({', '.join(ENERGY_UNITS)}).")
@@ -195,7 +196,7 @@ def _text_rows(path: Path) -> tuple[list[str], str]:
     return rows, " ".join(told)
 
 
-# %% ../../nbs/data/01c_readers.ipynb #00eaceda
+# %% ../../nbs/data/01c_readers.ipynb #067789af
 def _number_table(rows: list[str]) -> np.ndarray:
     "The numbers in columns [n, 2 or 3]; ProfileError if they are not."
     try: table = np.array([re.split(r"\s*[,;]\s*|\s+", row.rstrip(",; \t")) for row in rows], float)
@@ -205,11 +206,13 @@ def _number_table(rows: list[str]) -> np.ndarray:
     if not np.isfinite(table).all(): raise ProfileError("non-finite numbers in the profile; write the file again.")
     return table
 
-# %% ../../nbs/data/01c_readers.ipynb #3ef50702
+# %% ../../nbs/data/01c_readers.ipynb #3314563a
 def _named(told: str, units: dict[str, str]) -> str | None:
     "The one of the units by pattern that a header names, if there is one."
-    found = {unit for pattern, unit in units.items() if re.search(rf"(?i)(?:[(\[/]|\bin)\s*(?:{pattern})(?![a-z])", told)}
-    if len(found) > 1: raise ProfileError(f"its header names several units, {' and '.join(sorted(found))}; give two columns, Å and eV.")
+    at = r"(?i)(?:[(\[/]|\bin)\s*"
+    found = {unit for pattern, unit in units.items() if re.search(rf"{at}(?:{pattern})(?![a-z])", told)}
+    if len(found) > 1:
+        raise ProfileError(f"its header names several units, {' and '.join(sorted(found))}; give two columns, in Å and eV.")
     return found.pop() if found else None
 
 _ENERGIES = {"eV|electron ?volts?": "eV", "Ry|rydbergs?": "Ry", "Ha|hartrees?": "Ha", r"a\. ?u\.": "a.u."}
@@ -223,7 +226,8 @@ def _column_units(rows: list[str], table: np.ndarray, told: str) -> tuple[str, s
     if table.shape[1] == 2: return length or "Å", energy or "eV"
     v, mean = table[:, 1:].T
     averaged = abs(v.mean() - mean.mean()) < 1e-3 * np.ptp(v) and np.ptp(mean) <= 1.001 * np.ptp(v)
-    if averaged and (length or "bohr", energy or "Ry") == ("bohr", "Ry") and not re.search("[,;]", "".join(rows)): return "bohr", "Ry"
+    blanks = not re.search("[,;]", "".join(rows))
+    if averaged and blanks and (length or "bohr", energy or "Ry") == ("bohr", "Ry"): return "bohr", "Ry"
     raise ProfileError("three columns, and not those of average.x (bohr, rydberg, macroscopic average); give two, heights in Å "
                        "and a potential in eV.")
 
