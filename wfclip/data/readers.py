@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import nan, prod
 from pathlib import Path
 from typing import Any
 
@@ -284,14 +285,20 @@ def _vaspout(path: Path, units: str | None, **_: Any) -> Potential:
         layer, axis, height, center = _place(_vaspout_atoms(h5), file_id(path))
         others = tuple({0, 1, 2} - {2 - "abc".index(axis)})  # the index along c comes first
         v = np.sum([_plane_means(h5[f"results/potential/{n}"], others) for n in names], axis=0)
-        efermi = float(np.array(h5["results/electron_dos/efermi"])) if "results/electron_dos/efermi" in h5 else None
+        efermi = float(np.array(h5["results/electron_dos/efermi"])) if "results/electron_dos/efermi" in h5 else nan
     z = height * np.arange(len(v)) / len(v)
-    levels, notes = Levels(efermi, kind=kind, sources=(path.name,)), (f"{' and '.join(names)} part",)
+    levels = Levels(efermi if abs(efermi) < 1e5 else None, kind=kind, sources=(path.name,))
+    notes = (f"{' and '.join(names)} part",)
     return Potential(z, v, code="VASP", axis=axis, layer=layer, center=center, levels=levels, notes=notes)
 
 # %% ../../nbs/data/01c_readers.ipynb #9ba3fc73
+_MOST_PLANE = 1e8  # numbers in a plane of the grid, read at once
+
 def _plane_means(grid: Any, others: tuple) -> np.ndarray:
     "Means over planes of the first component of an array in a file [components, nc, nb, na], a plane in memory at a time."
+    if grid.ndim != 4 or not grid.id.get_storage_size() or prod(grid.shape[2:]) > _MOST_PLANE:
+        size = " × ".join(map(str, grid.shape))
+        raise ProfileError(f"its potential, {size} numbers, is not written or no sensible one; run VASP again.")
     planes = np.stack([np.asarray(grid[0, k]).mean(tuple(i - 1 for i in others if i)) for k in range(grid.shape[1])])
     return planes if 0 not in others else planes.mean(0)
 
@@ -317,7 +324,8 @@ _LEVEL_KEYS = (("efermi", "e_fermi", "fermi", "fermi_level", "fermi_energy"), ("
 def _row_levels(values: dict) -> Levels:
     "Levels among the keys of a row, which may end in _eV."
     plain = {str(k).lower().removesuffix("_ev"): v for k, v in values.items()}
-    find = lambda keys: next((float(plain[k]) for k in keys if isinstance(plain.get(k), (int, float))), None)
+    number = lambda x: isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < 1e5
+    find = lambda keys: next((float(plain[k]) for k in keys if number(plain.get(k))), None)
     efermi, vbm, cbm, gap = map(find, _LEVEL_KEYS)
     return Levels(efermi, vbm, cbm, gap, sources=("keys of the row",))
 
