@@ -80,23 +80,26 @@ def check_potential(
 ) -> None:
     "ProfileError if these numbers cannot be the potential energy of an electron across a layer in eV and Å."
     _check_grid(z, v)
+    if np.abs(v).max() > 1e6: raise ProfileError(f"{np.abs(v).max():.3g} eV is no potential of a layer; check the file and its unit.")
     if np.ptp(z) < 5: raise ProfileError(f"the heights span {np.ptp(z):.3g} only; give them in Å, not as fractions of the cell.")
-    peaked, off = np.median(v) < v.mean(), 0.0
-    if center is not None and thickness is not None: off = _distance(z, center)[v.argmin()] - thickness / 2
-    if (v.min() >= 0 and peaked or center is not None and _upside_down(z, v, center)) and (peaked or off < _NEAR):
+    if _upside_down(z, v):
         raise ProfileError("high at the atoms and low in the vacuum: this is a charge density (a CHGCAR?) or a potential of the "
                            "opposite sign; give the potential energy of an electron (LOCPOT).")
+    off = 0.0 if center is None or thickness is None else _distance(z, center)[v.argmin()] - thickness / 2
     if off > _NEAR:
         raise ProfileError(f"the potential is lowest {off:.1f} Å outside the layer of its structure; give the structure of this "
                            "calculation, and the potential energy of an electron.")
-    if not np.ptp(v) < 1e6: raise ProfileError(f"the potential spans {np.ptp(v):.3g} eV; check the file and its unit.")
     if np.ptp(v) < 5: raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, or say in which unit it is "
                                          f"({', '.join(ENERGY_UNITS)}).")
 
-def _upside_down(z: np.ndarray, v: np.ndarray, center: float) -> bool:
-    "Whether v is higher near the middle of the layer than half a period away."
-    far, period = _distance(z, center), len(z) * (z[1] - z[0])
-    return v[far < period / 10].mean() > v[far > 0.4 * period].mean()
+def _upside_down(z: np.ndarray, v: np.ndarray) -> bool:
+    "Whether v is low where it is flattest over 1.5 Å, which is in the vacuum."
+    spacing = np.ptp(z) / (len(z) - 1)
+    step = max(1, round(0.1 / spacing))
+    n = max(2, round(1.5 / (step * spacing)))
+    part = v[::step]
+    windows = np.lib.stride_tricks.sliding_window_view(np.append(part, part[:n - 1]), n)
+    return windows[windows.std(axis=1).argmin()].mean() < (v.max() + v.min()) / 2
 
 # %% ../../nbs/data/01c_readers.ipynb #3f5b5e1e
 _STRUCTURES = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz")
