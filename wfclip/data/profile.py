@@ -126,6 +126,8 @@ def open_cell(
     z, v = np.asarray(z, float), np.asarray(v, float)
     _check_grid(z, v)
     if not np.ptp(v): raise ProfileError(f"the potential is {v[0]:g} everywhere; check the file.")
+    if center is not None and not abs(center) < 1e6:
+        raise ProfileError(f"the middle of the layer is said to be at {center:g} Å; give its height in the cell.")
     n, spacing = len(z), (z[-1] - z[0]) / (len(z) - 1)
     if center is None or thickness is None: start, length = _vacuum(v)
     else: start, length = round((center + thickness / 2 - z[0]) / spacing), n - round(thickness / spacing)

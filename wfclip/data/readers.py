@@ -80,7 +80,8 @@ def check_potential(
 ) -> None:
     "ProfileError if these numbers cannot be the potential energy of an electron across a layer in eV and Å."
     _check_grid(z, v)
-    if np.abs(v).max() > 1e6: raise ProfileError(f"{np.abs(v).max():.3g} eV is no potential of a layer; check the file and its unit.")
+    if (most := np.abs(v).max()) > 1e6:
+        raise ProfileError(f"{most:.3g} eV is no potential of a layer; check the file and its unit.")
     if np.ptp(z) < 5: raise ProfileError(f"the heights span {np.ptp(z):.3g} only; give them in Å, not as fractions of the cell.")
     if _upside_down(z, v):
         raise ProfileError("high at the atoms and low in the vacuum: this is a charge density (a CHGCAR?) or a potential of the "

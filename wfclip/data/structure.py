@@ -338,7 +338,7 @@ def _check_count(path: Path):
     from monty.io import zopen
     with zopen(path, "rt", encoding="utf-8", errors="replace") as f: head = [f.readline(4096).split() for _ in range(7)]
     count = sum(map(int, next((line for line in head[5:] if line and all(map(str.isdecimal, line))), [])))
-    if count > _MOST_ATOMS: raise StructureError(f"the header promises {count} atoms; check it.", str(path))
+    if count > _MOST_ATOMS: raise StructureError(f"the header promises more than {_MOST_ATOMS} atoms; check it.", str(path))
 
 def _any_format(path: Path) -> Iterator[Callable]:
     from ase.io import read
