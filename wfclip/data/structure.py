@@ -317,13 +317,16 @@ def _cif(path: Path) -> Iterator[Callable]:
         if "_atom_site_" in block: yield partial(_cif_block, block, str(path))
 
 # %% ../../nbs/data/00_structure.ipynb #c7408779
-def _xyz(path: Path) -> Iterator[Callable]:
+def _xyz_frame(count: str, lines: list[str]):
     from ase.io.extxyz import read_xyz
+    if len(lines) <= int(count):
+        raise StructureError(f"the file ends after {max(0, len(lines) - 1)} of {int(count):.6g} atoms; copy it again.")
+    return next(read_xyz(StringIO(count + "".join(lines)), 0))
+
+def _xyz(path: Path) -> Iterator[Callable]:
     from monty.io import zopen
     with zopen(path, "rt", encoding="utf-8", errors="replace") as f:
-        for line in filter(str.strip, f):
-            frame = StringIO(line + "".join(islice(f, int(line) + 1)))
-            yield lambda frame=frame: next(read_xyz(frame, 0))
+        for line in filter(str.strip, f): yield partial(_xyz_frame, line, list(islice(f, int(line) + 1)))
 
 # %% ../../nbs/data/00_structure.ipynb #82db5ed5
 def _database(path: Path) -> Iterator[Callable]:
