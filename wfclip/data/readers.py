@@ -339,6 +339,11 @@ def row_potential(
     path: str = "",  # of the database
 ) -> Potential:
     "The potential kept with a structure in an ASE database; ProfileError if there is none, or it cannot be read."
+    try: return _row_potential(row, path)
+    except ProfileError: raise
+    except Exception as error: raise ProfileError(f"the row cannot be read ({_reason(error)}); write it again.") from None
+
+def _row_potential(row: Any, path: str) -> Potential:
     key = next((k for k in PROFILE_KEYS if k in row.data), None)
     if key is None: raise ProfileError(f"no profile in this row, data[{PROFILE_KEYS[0]!r}] is missing; leave the row out.")
     try: table = np.asarray(row.data[key], float)
