@@ -2,32 +2,14 @@
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from damage import CIF, POSCAR, XYZ, damaged, garbage, quick
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from project import ROOT
 from small import small_run
 
 from wfclip.data.dataset import load_dataset
 from wfclip.data.structure import Layer, StructureError, read_layer, read_layers
 from wfclip.predict import Predictor
-
-quick = settings(max_examples=40, deadline=None, derandomize=True,
-                 suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-garbage = st.binary(max_size=200) | st.text(max_size=200).map(str.encode)
-CIF, XYZ = ((ROOT / "tests/files" / name).read_bytes() for name in ("WSSe.cif", "WSSe.extxyz"))
-POSCAR = (b"WSSe\n1.0\n3.25 0 0\n-1.625 2.8146 0\n0 0 18.25\nW S Se\n1 1 1\nCartesian\n"
-          b"0 0 9.1\n1.6 .9 10.7\n1.6 .9 7.5\n")
-
-
-@st.composite
-def damaged(draw, good: bytes):
-    "A good file with a part replaced, cut out, doubled, or its end lost"
-    i, j = sorted(draw(st.tuples(st.integers(0, len(good)), st.integers(0, len(good)))))
-    j = min(j, i + draw(st.sampled_from([1, 3, 20, len(good)])))
-    new = draw(st.one_of(st.just(b""), st.just(2 * good[i:j]), st.binary(max_size=4), st.sampled_from(
-        [b"-1", b"nan", b"inf", b"1e300", b"\n", b" ", b"0"])))
-    return good[:i] + new + draw(st.sampled_from([good[j:], b""]))
-
 
 SAMPLES = {"x.cif": CIF, "x.extxyz": XYZ, "POSCAR": POSCAR, "x.dat": XYZ, "x.db": b""}
 

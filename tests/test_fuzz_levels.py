@@ -4,10 +4,10 @@ import math
 import warnings
 
 import pytest
+from damage import damaged, garbage, quick
 from hypothesis import given
 from hypothesis import strategies as st
 from project import ROOT
-from test_fuzz import damaged, garbage, quick
 
 from wfclip.data.levels import (Levels, levels_beside, read_incar, read_outcar, read_pw_output, read_pw_structure,
                                 read_vasprun)

@@ -17,7 +17,7 @@ import numpy as np
 
 from .profile import Plateau, Profile
 from .readers import Potential
-from .structure import Layer
+from .structure import Layer, printable
 
 # %% ../../nbs/data/01d_check.ipynb #3f116b27
 NEAR = 4.0  # Å from the outermost atom, where a Hartree potential has become flat
@@ -150,14 +150,15 @@ def potential_lines(
     for k, r in enumerate(rows):
         if k == 0: yield POTENTIAL_HEADER
         (a, b), (c, d) = r["window_bottom"], r["window_top"]
-        yield (f"{r['id']:20} {r['formula'] or '?':8}" + "".join(number(r[n], 8) for n in _FACES) +
-               f" |{number(r['efermi'], 7)} {1e3 * r['slope_bottom']:z9.1f} {1e3 * r['slope_top']:z9.1f}"
-               f" {1e3 * max(r['std_bottom'], r['std_top']):8.1f} | {r['axis']:>5}  {a:.1f} to {b:.1f}, {c:.1f} to {d:.1f}")
+        yield printable(
+            f"{r['id']:20} {r['formula'] or '?':8}" + "".join(number(r[n], 8) for n in _FACES) +
+            f" |{number(r['efermi'], 7)} {1e3 * r['slope_bottom']:z9.1f} {1e3 * r['slope_top']:z9.1f}"
+            f" {1e3 * max(r['std_bottom'], r['std_top']):8.1f} | {r['axis']:>5}  {a:.1f} to {b:.1f}, {c:.1f} to {d:.1f}")
         dipole = {True: "with dipole correction", False: "no dipole correction", None: ""}[r["dipole_correction"]]
         told = [r["code"], f"{r['potential']} potential", f"in {r['unit']}", dipole, *r["notes"]]
         if r["read"]: told.append(f"levels from {', '.join(r['read'])}")
-        yield "  " + ", ".join(filter(None, told))
-        yield from (f"  ! {w}" for w in r["warnings"])
+        yield "  " + printable(", ".join(filter(None, told)))
+        yield from (printable(f"  ! {w}") for w in r["warnings"])
 
 # %% ../../nbs/data/01d_check.ipynb #c26ed24b
 def potential_csv(

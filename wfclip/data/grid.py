@@ -8,6 +8,7 @@ __all__ = ['BOHR', 'ENERGY_UNITS', 'Stream', 'read_line', 'floats', 'number_bloc
 
 # %% ../../nbs/data/01b_grid.ipynb #480e64ea
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -83,8 +84,10 @@ def _parse(text: bytes, most: int, done: int) -> tuple[np.ndarray, bytes]:
     if text.isspace() or not text: return np.empty(0), b""
     tokens = text.split(None, most) if (len(text) + 1) // 2 > most else None
     left = tokens.pop() if tokens and len(tokens) > most else b""
-    try: found = np.fromstring(text, sep=" ") if tokens is None else np.array(tokens, float)  # type: ignore
-    except ValueError:
+    try:
+        with warnings.catch_warnings(action="error"):  # numpy before 2.3 only warns of what is no number
+            found = np.fromstring(text, sep=" ") if tokens is None else np.array(tokens, float)  # type: ignore
+    except (ValueError, DeprecationWarning):
         bad = next((t for t in text.split()[:most] if not _NUMBER.fullmatch(t)), b"?").decode(errors="replace")
         raise ProfileError(f"{bad[:20]!r} stands where a number should, after {done} or more of them; "
                            "write the file again.") from None

@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from .profile import ProfileError
-from .structure import StructureError, _unreadable
+from .structure import StructureError, _unreadable, printable
 
 # %% ../../nbs/data/01a_levels.ipynb #2a064910
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ def _agree(found: Sequence[Levels]) -> Levels:
 # %% ../../nbs/data/01a_levels.ipynb #9d2592d3
 def _attempt(read: Callable[[Path], Levels], path: Path) -> Levels:
     try: return read(path)
-    except ProfileError as error: return Levels(notes=(str(error).replace(str(path), path.name),))
+    except ProfileError as error: return Levels(notes=(str(error).replace(printable(str(path)), printable(path.name)),))
 
 # %% ../../nbs/data/01a_levels.ipynb #69b2e751
 def _vasp(files: Sequence[Path], ending: str) -> Levels:

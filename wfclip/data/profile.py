@@ -15,9 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .structure import printable
+
 # %% ../../nbs/data/01_profile.ipynb #6ff753ca
 class ProfileError(ValueError):
     "What is no work function profile or cannot be read: one sentence, what is wrong and what to do."
+    def __str__(self): return printable(super().__str__())
 
 # %% ../../nbs/data/01_profile.ipynb #d74df160
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def plateaus(
     "Find the vacuum level on either side of a layer; ProfileError if the potential does not become flat."
     if np.ptp(z) < 4 * (edge + _WIDTHS[0]):
         raise ProfileError(f"{np.ptp(z):.1f} Å of data are too few for two vacuum levels; use a taller cell.")
+    if (step := np.diff(z).max()) > _WIDTHS[0] / 3 + 1e-6:
+        raise ProfileError(f"heights {step:.3g} Å apart are too coarse for a vacuum level; {_WIDTHS[0] / 3:g} Å is the most.")
     p, above = _upper_plateau(-z[::-1], phi[::-1], edge, max_slope), _upper_plateau(z, phi, edge, max_slope)
     below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     for side, found in (("below", below), ("above", above)):
@@ -107,9 +112,9 @@ _MIN_STEP = 0.03  # eV; a smaller step in the vacuum is not looked for
 def _find_cut(v: np.ndarray, spacing: float) -> int:
     "Sample of the vacuum v at the step of a dipole correction, or in the middle."
     gap, mean = max(1, round(0.5 / spacing)), max(1, round(1 / spacing))
-    kernel = np.concatenate([np.full(mean, 1 / mean), np.zeros(2 * gap), np.full(mean, -1 / mean)])
     skip = len(v) // 4
-    if len(v) - 2 * skip < len(kernel): return len(v) // 2
+    if len(v) - 2 * skip < 2 * (gap + mean): return len(v) // 2
+    kernel = np.concatenate([np.full(mean, 1 / mean), np.zeros(2 * gap), np.full(mean, -1 / mean)])
     jump = np.abs(np.convolve(v[skip:len(v) - skip], kernel, "valid"))
     first, last = np.flatnonzero(jump >= 0.99 * jump.max())[[0, -1]]
     if first == 0 or last == len(jump) - 1 or jump.max() < _MIN_STEP: return len(v) // 2
@@ -125,6 +130,9 @@ def open_cell(
     "Cut the periodic potential in the vacuum, at the step of a dipole correction if there is one."
     z, v = np.asarray(z, float), np.asarray(v, float)
     _check_grid(z, v)
+    if not np.ptp(v): raise ProfileError(f"the potential is {v[0]:g} everywhere; check the file.")
+    if center is not None and not abs(center) < 1e6:
+        raise ProfileError(f"the middle of the layer is said to be at {center:g} Å; give its height in the cell.")
     n, spacing = len(z), (z[-1] - z[0]) / (len(z) - 1)
     if center is None or thickness is None: start, length = _vacuum(v)
     else: start, length = round((center + thickness / 2 - z[0]) / spacing), n - round(thickness / spacing)
@@ -228,6 +236,6 @@ def read_profile(
     from wfclip.data.readers import read_potential
     potential = read_potential(path, center=center, **options)
     profile = potential.profile(efermi)
-    for doubt in potential_warnings(potential, profile): warnings.warn(f"{path}: {doubt}", stacklevel=2)
+    for doubt in potential_warnings(potential, profile): warnings.warn(printable(f"{path}: {doubt}"), stacklevel=2)
     return profile
 

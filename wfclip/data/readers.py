@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import nan, prod
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ import numpy as np
 
 from .grid import ENERGY_UNITS, BOHR, Grid, Stream, cube_header, locpot_header, plane_average
 from .levels import Levels, levels_beside, read_pw_structure
-from .profile import Plateau, Profile, ProfileError, plateaus
-from .structure import Layer, StructureError, layer_frame, normal_axis, read_arrays, read_label
+from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
+from .structure import Layer, StructureError, _reason, layer_frame, normal_axis, printable, read_arrays, read_label
 
 # %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
 @dataclass(frozen=True, eq=False)
@@ -64,24 +65,42 @@ def _profile(p: Potential, efermi: float | None) -> Profile:
                        f"{above.value:.3f} eV above it, the step is {above.value - below.value:.3f} eV.")
 
 # %% ../../nbs/data/01c_readers.ipynb #26f9d313
+_NEAR = 1.0  # Å outside the outermost atoms within which a potential is lowest
+
+def _distance(z: np.ndarray, center: float) -> np.ndarray:
+    "How far each height of a period is from the middle of the layer, across the boundary too."
+    period = len(z) * (z[1] - z[0])
+    return np.abs((z - center + period / 2) % period - period / 2)
+
 def check_potential(
     z: np.ndarray,  # heights [n], Å
     v: np.ndarray,  # averages [n], eV
     center: float | None = None,  # middle of the layer, Å
+    thickness: float | None = None,  # of the layer, Å
 ) -> None:
     "ProfileError if these numbers cannot be the potential energy of an electron across a layer in eV and Å."
+    _check_grid(z, v)
+    if (most := np.abs(v).max()) > 1e6:
+        raise ProfileError(f"{most:.3g} eV is no potential of a layer; check the file and its unit.")
     if np.ptp(z) < 5: raise ProfileError(f"the heights span {np.ptp(z):.3g} only; give them in Å, not as fractions of the cell.")
-    if v.min() >= 0 and np.median(v) < v.mean() or center is not None and _upside_down(z, v, center):
+    if _upside_down(z, v):
         raise ProfileError("high at the atoms and low in the vacuum: this is a charge density (a CHGCAR?) or a potential of the "
                            "opposite sign; give the potential energy of an electron (LOCPOT).")
+    off = 0.0 if center is None or thickness is None else _distance(z, center)[v.argmin()] - thickness / 2
+    if off > _NEAR:
+        raise ProfileError(f"the potential is lowest {off:.1f} Å outside the layer of its structure; give the structure of this "
+                           "calculation, and the potential energy of an electron.")
     if np.ptp(v) < 5: raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, or say in which unit it is "
                                          f"({', '.join(ENERGY_UNITS)}).")
 
-def _upside_down(z: np.ndarray, v: np.ndarray, center: float) -> bool:
-    "Whether v is higher near the middle of the layer than half a period away."
-    period = len(z) * (z[1] - z[0])
-    far = np.abs((z - center + period / 2) % period - period / 2)
-    return v[far < period / 10].mean() > v[far > 0.4 * period].mean()
+def _upside_down(z: np.ndarray, v: np.ndarray) -> bool:
+    "Whether v is low where it is flattest over 1.5 Å, which is in the vacuum."
+    spacing = np.ptp(z) / (len(z) - 1)
+    step = max(1, round(0.1 / spacing))
+    n = max(2, round(1.5 / (step * spacing)))
+    part = v[::step]
+    windows = np.lib.stride_tricks.sliding_window_view(np.append(part, part[:n - 1]), n)
+    return windows[windows.std(axis=1).argmin()].mean() < (v.max() + v.min()) / 2
 
 # %% ../../nbs/data/01c_readers.ipynb #3f5b5e1e
 _STRUCTURES = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz")
@@ -167,21 +186,55 @@ def _locpot(path: Path, **options: Any) -> Potential: return _read_grid(path, lo
 def _cube(path: Path, **options: Any) -> Potential: return _read_grid(path, cube_header, **options)
 
 # %% ../../nbs/data/01c_readers.ipynb #ead2c364
-_MOST_TEXT = 50_000_000  # bytes of a one-dimensional profile: more is something else
+_MOST_TEXT = 2_000_000  # bytes of a one-dimensional profile: more is something else
 
-def _number_rows(path: Path) -> np.ndarray:
-    "The numbers of a text in columns [n, 2 or 3]."
+def _text_rows(path: Path) -> tuple[list[str], str]:
+    "The lines of a text that hold its numbers, and what is said about them."
     with Stream(path) as stream: text = stream.read(_MOST_TEXT)
     if len(text) == _MOST_TEXT: raise ProfileError("too large for a profile of two columns; check the file.")
+    if text[:2] in (b"\xff\xfe", b"\xfe\xff"): raise ProfileError("a text in UTF-16; save it as UTF-8.")
     lines = [line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines()]
-    rows = [re.split(r"[,;\s]+", line.strip(",;")) for line in lines if line and line[0] not in "#!@%"]
-    if rows and not re.match(r"[-+.]?\d", rows[0][0]): del rows[0]
-    try: table = np.array(rows, float)
+    rows, told = [], []
+    for line in filter(None, lines): (told if line[0] in "#!@%" else rows).append(line)
+    if rows and not re.match(r"[-+.]?\d", rows[0]): told.append(rows.pop(0))
+    if any(";" in row for row in rows): rows = [row.replace(",", ".") for row in rows]
+    return rows, " ".join(told)
+
+
+# %% ../../nbs/data/01c_readers.ipynb #067789af
+def _number_table(rows: list[str]) -> np.ndarray:
+    "The numbers in columns [n, 2 or 3]; ProfileError if they are not."
+    try: table = np.array([re.split(r"\s*[,;]\s*|\s+", row.rstrip(",; \t")) for row in rows], float)
     except ValueError: table = np.empty((0, 0))
     if table.ndim != 2 or table.shape[1] not in (2, 3):
-        raise ProfileError("not two columns of numbers; give heights in Å, a potential in eV.")
+        raise ProfileError("not two columns of numbers; give heights in Å and a potential in eV, with decimal points.")
     if not np.isfinite(table).all(): raise ProfileError("non-finite numbers in the profile; write the file again.")
     return table
+
+# %% ../../nbs/data/01c_readers.ipynb #3314563a
+def _named(told: str, units: dict[str, str]) -> str | None:
+    "The one of the units by pattern that a header names, if there is one."
+    at = r"(?i)(?:[(\[/]|\bin)\s*"
+    found = {unit for pattern, unit in units.items() if re.search(rf"{at}(?:{pattern})(?![a-z])", told)}
+    if len(found) > 1:
+        raise ProfileError(f"its header names several units, {' and '.join(sorted(found))}; give two columns, in Å and eV.")
+    return found.pop() if found else None
+
+_ENERGIES = {"eV|electron ?volts?": "eV", "Ry|rydbergs?": "Ry", "Ha|hartrees?": "Ha", r"a\. ?u\.": "a.u."}
+_LENGTHS = {"Å|Å|Angstroe?ms?|Angström|Ang": "Å", "bohrs?": "bohr", "nm": "nm"}
+_IN_ANGSTROM = {"Å": 1.0, "bohr": BOHR, "nm": 10.0}
+
+def _column_units(rows: list[str], table: np.ndarray, told: str) -> tuple[str, str]:
+    "Units of heights and energies; ProfileError if they are not clear."
+    length, energy = _named(told, _LENGTHS), _named(told, _ENERGIES)
+    if energy == "a.u.": raise ProfileError("its header says a.u.; write heights in Å and the potential in eV.")
+    if table.shape[1] == 2: return length or "Å", energy or "eV"
+    v, mean = table[:, 1:].T
+    averaged = abs(v.mean() - mean.mean()) < 1e-3 * np.ptp(v) and np.ptp(mean) <= 1.001 * np.ptp(v)
+    blanks = not re.search("[,;]", "".join(rows))
+    if averaged and blanks and (length or "bohr", energy or "Ry") == ("bohr", "Ry"): return "bohr", "Ry"
+    raise ProfileError("three columns, and not those of average.x (bohr, rydberg, macroscopic average); give two, heights in Å "
+                       "and a potential in eV.")
 
 # %% ../../nbs/data/01c_readers.ipynb #122630f0
 def _fit_period(z: np.ndarray, v: np.ndarray, height: float, where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -194,17 +247,18 @@ def _fit_period(z: np.ndarray, v: np.ndarray, height: float, where: str) -> tupl
                        "structure of this calculation, and heights in Å.")
 
 def _columns(path: Path, units: str | None, structure: Any, **_: Any) -> Potential:
-    z, v, *macroscopic = _number_rows(path).T
+    rows, told = _text_rows(path)
+    z, v, *macroscopic = (table := _number_table(rows)).T
+    length, energy = _column_units(rows, table, told)
     found = atoms_beside(path, structure)
     layer, axis, height, center = _place(found[0], file_id(path)) if found else (None, "c", None, None)
-    fraction = bool(len(z) > 1 and 0 <= z.min() and z.max() <= 1 + 1e-6)
-    if fraction and height: z = z * height
-    elif macroscopic: z, units = z * BOHR, units or "Ry"
-    v = v * ENERGY_UNITS[units or "eV"]
+    fraction, units = bool(len(z) > 1 and 0 <= z.min() and z.max() <= 1 + 1e-6), units or energy
+    z = z * (height if fraction and height else _IN_ANGSTROM[length])
+    v = v * ENERGY_UNITS[units]
     if found and height: z, v = _fit_period(z, v, height, found[1])
     code = "Quantum ESPRESSO" if macroscopic else "VASP" if re.match("(?i)planar_average|potpavg", path.name) else ""
     notes = (f"structure from {found[1]}",) if found else ("no structure beside it: its middle is estimated",)
-    return Potential(z, v, code=code, unit=units or "eV", axis=axis, layer=layer, center=center,
+    return Potential(z, v, code=code, unit=units, axis=axis, layer=layer, center=center,
                      notes=notes + ("heights were fractions of the cell",) * fraction)
 
 # %% ../../nbs/data/01c_readers.ipynb #e99d5903
@@ -235,14 +289,20 @@ def _vaspout(path: Path, units: str | None, **_: Any) -> Potential:
         layer, axis, height, center = _place(_vaspout_atoms(h5), file_id(path))
         others = tuple({0, 1, 2} - {2 - "abc".index(axis)})  # the index along c comes first
         v = np.sum([_plane_means(h5[f"results/potential/{n}"], others) for n in names], axis=0)
-        efermi = float(np.array(h5["results/electron_dos/efermi"])) if "results/electron_dos/efermi" in h5 else None
+        efermi = float(np.array(h5["results/electron_dos/efermi"])) if "results/electron_dos/efermi" in h5 else nan
     z = height * np.arange(len(v)) / len(v)
-    levels, notes = Levels(efermi, kind=kind, sources=(path.name,)), (f"{' and '.join(names)} part",)
+    levels = Levels(efermi if abs(efermi) < 1e5 else None, kind=kind, sources=(path.name,))
+    notes = (f"{' and '.join(names)} part",)
     return Potential(z, v, code="VASP", axis=axis, layer=layer, center=center, levels=levels, notes=notes)
 
 # %% ../../nbs/data/01c_readers.ipynb #9ba3fc73
+_MOST_PLANE = 1e8  # numbers in a plane of the grid, read at once
+
 def _plane_means(grid: Any, others: tuple) -> np.ndarray:
     "Means over planes of the first component of an array in a file [components, nc, nb, na], a plane in memory at a time."
+    if grid.ndim != 4 or not grid.id.get_storage_size() or prod(grid.shape[2:]) > _MOST_PLANE:
+        size = " × ".join(map(str, grid.shape))
+        raise ProfileError(f"its potential, {size} numbers, is not written or no sensible one; run VASP again.")
     planes = np.stack([np.asarray(grid[0, k]).mean(tuple(i - 1 for i in others if i)) for k in range(grid.shape[1])])
     return planes if 0 not in others else planes.mean(0)
 
@@ -268,7 +328,8 @@ _LEVEL_KEYS = (("efermi", "e_fermi", "fermi", "fermi_level", "fermi_energy"), ("
 def _row_levels(values: dict) -> Levels:
     "Levels among the keys of a row, which may end in _eV."
     plain = {str(k).lower().removesuffix("_ev"): v for k, v in values.items()}
-    find = lambda keys: next((float(plain[k]) for k in keys if isinstance(plain.get(k), (int, float))), None)
+    number = lambda x: isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < 1e5
+    find = lambda keys: next((float(plain[k]) for k in keys if number(plain.get(k))), None)
     efermi, vbm, cbm, gap = map(find, _LEVEL_KEYS)
     return Levels(efermi, vbm, cbm, gap, sources=("keys of the row",))
 
@@ -278,6 +339,11 @@ def row_potential(
     path: str = "",  # of the database
 ) -> Potential:
     "The potential kept with a structure in an ASE database; ProfileError if there is none, or it cannot be read."
+    try: return _row_potential(row, path)
+    except ProfileError: raise
+    except Exception as error: raise ProfileError(f"the row cannot be read ({_reason(error)}); write it again.") from None
+
+def _row_potential(row: Any, path: str) -> Potential:
     key = next((k for k in PROFILE_KEYS if k in row.data), None)
     if key is None: raise ProfileError(f"no profile in this row, data[{PROFILE_KEYS[0]!r}] is missing; leave the row out.")
     try: table = np.asarray(row.data[key], float)
@@ -289,6 +355,7 @@ def row_potential(
     z, v = table.T
     fraction = bool(0 <= z.min() and z.max() <= 1 + 1e-6)
     z, v = _fit_period(z * height if fraction else z, v, height, "the row")
+    check_potential(z, v, center, layer.thickness)
     return Potential(z, v, path, labels, axis=axis, layer=layer, center=center, levels=_row_levels(row.key_value_pairs),
                      notes=("heights were fractions of the cell",) * fraction)
 
@@ -332,13 +399,12 @@ def read_potential(
         found = _read_any(path, units, structure, progress)
         found = replace(found, path=str(path), id=file_id(path), levels=_merge(found.levels, levels_beside(path)),
                         center=found.center if center is None else center)
-        check_potential(found.z, found.v, found.center)
+        check_potential(found.z, found.v, found.center, found.layer.thickness if found.layer else None)
     except StructureError as error:
         raise ProfileError(f"{path}: its structure {error.source} cannot be used, {error.problem}") from None
-    except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(printable(f'{path}: '))}") from None
     except Exception as error:  # of a library that reads a binary format
-        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
-        raise ProfileError(f"{path}: cannot be read ({reason}); check the file.") from None
+        raise ProfileError(f"{path}: cannot be read ({_reason(error)}); check the file.") from None
     return found
 
 # %% ../../nbs/data/01c_readers.ipynb #4c22e4a9
