@@ -74,13 +74,51 @@ def floats(
         raise ProfileError(f"{what} should hold {n} number{'s' * (n > 1)} and reads {line[:40]!r}; check the file.")
     return found
 
+# %% ../../nbs/data/01b_grid.ipynb #cda1680c
+_TENS = np.array([10**k for k in range(23)], float)  # all that a float64 holds exactly
+_FIELD = re.compile(rb"( +(?:-|-?\d))\.(\d{1,14})([eE])[-+]\d\d")
+
+def _columns(text: bytes) -> tuple[bytes, bytes, np.ndarray, int, int] | None:
+    "From the first number: each column's smallest byte, the range above it, its weight; where the sign stands; decimals."
+    if not (field := _FIELD.match(text)): return None
+    point, decimals = field.end(1), len(field[2])
+    sign = max(1, point - 2)  # a blank or minus before the digit; in VASP a minus in place of the digit 0
+    lowest = b" " * (point - 1) + b"0." + b"0" * decimals + field[3] + b"+00"
+    above = bytes(255 if j in (sign, len(lowest) - 3) else 9 * (byte == ord("0")) for j, byte in enumerate(lowest))
+    weights = np.zeros(len(lowest))
+    weights[point + 1:-4] = _TENS[decimals - 1::-1]
+    weights[point - 1] = _TENS[decimals] * (point - 1 > sign)
+    return lowest, above, weights, sign, decimals
+
+# %% ../../nbs/data/01b_grid.ipynb #6a57eb40
+def _fixed(text: bytes, most: int) -> np.ndarray | None:
+    "The numbers of a text that ends with one; None if their columns differ, or there are more than `most`."
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    flat = text.replace(b"\n", b"")
+    if not (columns := _columns(flat)): return None
+    lowest, above, weights, sign, decimals = columns
+    n, rest = divmod(len(flat), len(lowest))
+    if rest or n > most or (np.frombuffer(text, np.uint8)[ends + 1] != ord(" ")).any(): return None
+    digits = np.frombuffer(flat, np.uint8) - np.frombuffer(lowest * n, np.uint8)
+    if (digits > np.frombuffer(above * n, np.uint8)).any(): return None
+    digits = digits.reshape(n, -1)
+    minus, small = (digits[:, j] == (ord("-") - lowest[j]) % 256 for j in (sign, -3))
+    if not ((minus | (digits[:, sign] == 0)) & (small | (digits[:, -3] == 0))).all(): return None
+    exponent = (10 * digits[:, -2] + digits[:, -1]).astype(np.int8)
+    power = np.where(small, -exponent, exponent) - np.int8(decimals)
+    found = digits.astype(float) @ weights * _TENS[power.clip(0, 22)] / _TENS[(-power).clip(0, 22)]
+    found[minus] *= -1
+    for i in np.flatnonzero(np.abs(power) > 22): found[i] = float(flat[i * len(lowest):(i + 1) * len(lowest)])
+    return found
+
 # %% ../../nbs/data/01b_grid.ipynb #a9a88f7a
-_CHUNK = 1 << 20  # bytes that are parsed at a time
+_CHUNK = 1 << 18  # bytes that are parsed at a time
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 def _parse(text: bytes, most: int, done: int) -> tuple[np.ndarray, bytes]:
     "Up to `most` numbers from the start of a text, and what is left of it."
     if text.isspace() or not text: return np.empty(0), b""
+    if (table := _fixed(text, most)) is not None: return table, b""
     tokens = text.split(None, most) if (len(text) + 1) // 2 > most else None
     left = tokens.pop() if tokens and len(tokens) > most else b""
     try: found = np.fromstring(text, sep=" ") if tokens is None else np.array(tokens, float)  # type: ignore
@@ -106,6 +144,7 @@ def number_blocks(
             raise ProfileError(f"the file ends after {done} of {count} numbers; copy it or write it again."
                                if not text else "not a text file of numbers; check the file.")
         if cut < 0: continue
+        cut = len(text[:cut].rstrip()) or cut
         found, left = _parse(text[:cut], count - done, done)
         done, text = done + len(found), text[cut:] if new else b""
         if len(found): yield found
@@ -122,8 +161,9 @@ def plane_average(
     n, stride = shape[axis], prod(shape[:axis] if first_fastest else shape[axis + 1:])
     total, done = np.zeros(n), 0
     for block in number_blocks(stream, prod(shape)):
-        plane = np.arange(done, done + len(block)) // stride % n
-        total += np.bincount(plane, block, minlength=n)
+        starts = np.arange(-(done % stride), len(block), stride)  # of the runs in one plane
+        planes, starts[0] = (done + starts) // stride % n, 0
+        total += np.bincount(planes, block if stride == 1 else np.add.reduceat(block, starts), minlength=n)
         done += len(block)
     return total * n / prod(shape)
 
