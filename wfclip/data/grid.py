@@ -10,6 +10,7 @@ __all__ = ['BOHR', 'ENERGY_UNITS', 'Stream', 'read_line', 'floats', 'number_bloc
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -74,39 +75,39 @@ def floats(
         raise ProfileError(f"{what} should hold {n} number{'s' * (n > 1)} and reads {line[:40]!r}; check the file.")
     return found
 
-# %% ../../nbs/data/01b_grid.ipynb #cda1680c
+# %% ../../nbs/data/01b_grid.ipynb #c7eab151
 _TENS = np.array([10**k for k in range(23)], float)  # all that a float64 holds exactly
 _FIELD = re.compile(rb"( +(?:-|-?\d))\.(\d{1,14})([eE])[-+]\d\d")
 
-def _columns(text: bytes) -> tuple[bytes, bytes, np.ndarray, int, int] | None:
-    "From the first number: each column's smallest byte, the range above it, its weight; where the sign stands; decimals."
-    if not (field := _FIELD.match(text)): return None
-    point, decimals = field.end(1), len(field[2])
+@cache
+def _columns(point: int, decimals: int, letter: bytes) -> tuple[bytes, bytes, np.ndarray, int]:
+    "Of each column of a number: smallest byte, range above it, weight; then where the sign stands."
     sign = max(1, point - 2)  # a blank or minus before the digit; in VASP a minus in place of the digit 0
-    lowest = b" " * (point - 1) + b"0." + b"0" * decimals + field[3] + b"+00"
+    lowest = b" " * (point - 1) + b"0." + b"0" * decimals + letter + b"+00"
     above = bytes(255 if j in (sign, len(lowest) - 3) else 9 * (byte == ord("0")) for j, byte in enumerate(lowest))
     weights = np.zeros(len(lowest))
     weights[point + 1:-4] = _TENS[decimals - 1::-1]
     weights[point - 1] = _TENS[decimals] * (point - 1 > sign)
-    return lowest, above, weights, sign, decimals
+    return lowest, above, weights, sign
 
-# %% ../../nbs/data/01b_grid.ipynb #6a57eb40
+# %% ../../nbs/data/01b_grid.ipynb #81efe109
 def _fixed(text: bytes, most: int) -> np.ndarray | None:
     "The numbers of a text that ends with one; None if their columns differ, or there are more than `most`."
-    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
-    flat = text.replace(b"\n", b"")
-    if not (columns := _columns(flat)): return None
-    lowest, above, weights, sign, decimals = columns
+    raw, flat = np.frombuffer(text, np.uint8), text.replace(b"\n", b"")
+    field = _FIELD.match(flat)
+    if not field or ((raw[:-1] == ord("\n")) > (raw[1:] == ord(" "))).any(): return None
+    lowest, above, weights, sign = _columns(field.end(1), len(field[2]), field[3])
     n, rest = divmod(len(flat), len(lowest))
-    if rest or n > most or (np.frombuffer(text, np.uint8)[ends + 1] != ord(" ")).any(): return None
+    if rest or n > most: return None
     digits = np.frombuffer(flat, np.uint8) - np.frombuffer(lowest * n, np.uint8)
     if (digits > np.frombuffer(above * n, np.uint8)).any(): return None
     digits = digits.reshape(n, -1)
     minus, small = (digits[:, j] == (ord("-") - lowest[j]) % 256 for j in (sign, -3))
     if not ((minus | (digits[:, sign] == 0)) & (small | (digits[:, -3] == 0))).all(): return None
-    exponent = (10 * digits[:, -2] + digits[:, -1]).astype(np.int8)
-    power = np.where(small, -exponent, exponent) - np.int8(decimals)
-    found = digits.astype(float) @ weights * _TENS[power.clip(0, 22)] / _TENS[(-power).clip(0, 22)]
+    power = (10 * digits[:, -2] + digits[:, -1]).astype(np.int8)
+    power = np.where(small, -power, power) - np.int8(len(field[2]))
+    mantissa, scale = digits.astype(float) @ weights, _TENS.take(np.abs(power), mode="clip")
+    found = np.where(power < 0, mantissa / scale, mantissa * scale)
     found[minus] *= -1
     for i in np.flatnonzero(np.abs(power) > 22): found[i] = float(flat[i * len(lowest):(i + 1) * len(lowest)])
     return found
@@ -144,9 +145,9 @@ def number_blocks(
             raise ProfileError(f"the file ends after {done} of {count} numbers; copy it or write it again."
                                if not text else "not a text file of numbers; check the file.")
         if cut < 0: continue
-        cut = len(text[:cut].rstrip()) or cut
-        found, left = _parse(text[:cut], count - done, done)
-        done, text = done + len(found), text[cut:] if new else b""
+        piece = text[:cut].rstrip() or text[:cut]
+        found, left = _parse(piece, count - done, done)
+        done, text = done + len(found), text[len(piece):] if new else b""
         if len(found): yield found
         if done == count: stream.rest = left + text + stream.rest
 
