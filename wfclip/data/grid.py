@@ -90,12 +90,18 @@ def _columns(point: int, decimals: int, letter: bytes) -> tuple[bytes, bytes, np
     weights[point - 1] = _TENS[decimals] * (point - 1 > sign)
     return lowest, above, weights, sign
 
+def _joined(text: bytes) -> bytes:
+    "A text without its line ends; empty if a line does not begin with a blank, since that could join two numbers."
+    raw, line = np.frombuffer(text, np.uint8), text.find(b"\n", 1)
+    if line > 1 and len(raw) % line == 0 and (raw.reshape(-1, line)[:, :2] == (ord("\n"), ord(" "))).all():
+        return raw.reshape(-1, line)[:, 1:].tobytes()  # lines of one length: faster
+    return b"" if ((raw[:-1] == ord("\n")) > (raw[1:] == ord(" "))).any() else text.replace(b"\n", b"")
+
 # %% ../../nbs/data/01b_grid.ipynb #81efe109
 def _fixed(text: bytes, most: int) -> np.ndarray | None:
     "The numbers of a text that ends with one; None if their columns differ, or there are more than `most`."
-    raw, flat = np.frombuffer(text, np.uint8), text.replace(b"\n", b"")
-    field = _FIELD.match(flat)
-    if not field or ((raw[:-1] == ord("\n")) > (raw[1:] == ord(" "))).any(): return None
+    flat = _joined(text)
+    if not (field := _FIELD.match(flat)): return None
     lowest, above, weights, sign = _columns(field.end(1), len(field[2]), field[3])
     n, rest = divmod(len(flat), len(lowest))
     if rest or n > most: return None
@@ -106,8 +112,8 @@ def _fixed(text: bytes, most: int) -> np.ndarray | None:
     if not ((minus | (digits[:, sign] == 0)) & (small | (digits[:, -3] == 0))).all(): return None
     power = (10 * digits[:, -2] + digits[:, -1]).astype(np.int8)
     power = np.where(small, -power, power) - np.int8(len(field[2]))
-    mantissa, scale = digits.astype(float) @ weights, _TENS.take(np.abs(power), mode="clip")
-    found = np.where(power < 0, mantissa / scale, mantissa * scale)
+    found = digits.astype(float) @ weights / _TENS.take(-power, mode="clip")
+    if power.max() > 0: found *= _TENS.take(power, mode="clip")
     found[minus] *= -1
     for i in np.flatnonzero(np.abs(power) > 22): found[i] = float(flat[i * len(lowest):(i + 1) * len(lowest)])
     return found
@@ -140,7 +146,8 @@ def number_blocks(
     while done < count:
         new = stream.read(_CHUNK)
         text += new
-        cut = max(text.rfind(space) for space in b" \n\t\r") if new else len(text)
+        blanks = b"\n" if text.rfind(b"\n") > 0 else b" \t\r"  # whole lines, if there are any
+        cut = max(text.rfind(blank) for blank in blanks) if new else len(text)
         if not text or cut < 0 and len(text) > 1000:
             raise ProfileError(f"the file ends after {done} of {count} numbers; copy it or write it again."
                                if not text else "not a text file of numbers; check the file.")
