@@ -47,7 +47,7 @@ def source() -> tuple[list[bytes], list[bytes]]:
 def locpot(times: int) -> Iterator[bytes]:
     "A LOCPOT with each plane repeated along the second lattice vector."
     head, planes = source()
-    yield b"\n".join(head) + b"\n%5d%5d%5d\n" % (NA, NB * times, NC)
+    yield b"\n".join(head) + b"\n %d %d %d\n" % (NA, NB * times, NC)
     for plane in planes: yield from [plane] * times
 
 
@@ -168,11 +168,13 @@ def main():
     args = parser.parse_args()
     if args.one: return one(*args.one)
     jobs = [(name, size) for size in args.size for name in args.files if size <= LARGE or name == "LOCPOT"]
-    records = [r for name, size in jobs for r in measure(name, size, args.repeats, args.threads)]
     about = {"python": platform.python_version(), "threads": args.threads, "cores": os.cpu_count(), "runs": args.repeats}
     about |= {name: version(name) for name in ("numpy", "pymatgen", "ase")}
+    records = []
+    for name, size in jobs:
+        records += measure(name, size, args.repeats, args.threads)
+        if args.json: args.json.write_text(json.dumps({"about": about, "records": records}, indent=1) + "\n")
     print(table(records) + "\n\n" + ", ".join(f"{k} {v}" for k, v in about.items()))
-    if args.json: args.json.write_text(json.dumps({"about": about, "records": records}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
