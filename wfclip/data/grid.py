@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,57 @@ def floats(
         raise ProfileError(f"{what} should hold {n} number{'s' * (n > 1)} and reads {line[:40]!r}; check the file.")
     return found
 
+# %% ../../nbs/data/01b_grid.ipynb #c7eab151
+_TENS = np.array([10**k for k in range(23)], float)  # all that a float64 holds exactly
+_FIELD = re.compile(rb"( +(?:-|-?\d))\.(\d{1,14})([eE])[-+]\d\d")
+
+@cache
+def _columns(point: int, decimals: int, letter: bytes) -> tuple[bytes, bytes, np.ndarray, int]:
+    "Of each column of a number: smallest byte, range above it, weight; then where the sign stands."
+    sign = max(1, point - 2)  # a blank or minus before the digit; in VASP a minus in place of the digit 0
+    lowest = b" " * (point - 1) + b"0." + b"0" * decimals + letter + b"+00"
+    above = bytes(255 if j in (sign, len(lowest) - 3) else 9 * (byte == ord("0")) for j, byte in enumerate(lowest))
+    weights = np.zeros(len(lowest))
+    weights[point + 1:-4] = _TENS[decimals - 1::-1]
+    weights[point - 1] = _TENS[decimals] * (point - 1 > sign)
+    return lowest, above, weights, sign
+
+def _joined(text: bytes) -> bytes:
+    "A text without its line ends; empty if a line does not begin with a blank, since that could join two numbers."
+    raw, line = np.frombuffer(text, np.uint8), text.find(b"\n", 1)
+    if line > 1 and len(raw) % line == 0 and (raw.reshape(-1, line)[:, :2] == (ord("\n"), ord(" "))).all():
+        return raw.reshape(-1, line)[:, 1:].tobytes()  # lines of one length: faster
+    return b"" if ((raw[:-1] == ord("\n")) > (raw[1:] == ord(" "))).any() else text.replace(b"\n", b"")
+
+# %% ../../nbs/data/01b_grid.ipynb #81efe109
+def _fixed(text: bytes, most: int) -> np.ndarray | None:
+    "The numbers of a text that ends with one; None if their columns differ, or there are more than `most`."
+    flat = _joined(text)
+    if not (field := _FIELD.match(flat)): return None
+    lowest, above, weights, sign = _columns(field.end(1), len(field[2]), field[3])
+    n, rest = divmod(len(flat), len(lowest))
+    if rest or n > most: return None
+    digits = np.frombuffer(flat, np.uint8) - np.frombuffer(lowest * n, np.uint8)
+    if (digits > np.frombuffer(above * n, np.uint8)).any(): return None
+    digits = digits.reshape(n, -1)
+    minus, small = (digits[:, j] == (ord("-") - lowest[j]) % 256 for j in (sign, -3))
+    if not ((minus | (digits[:, sign] == 0)) & (small | (digits[:, -3] == 0))).all(): return None
+    power = (10 * digits[:, -2] + digits[:, -1]).astype(np.int8)
+    power = np.where(small, -power, power) - np.int8(len(field[2]))
+    found = digits.astype(float) @ weights / _TENS.take(-power, mode="clip")
+    if power.max() > 0: found *= _TENS.take(power, mode="clip")
+    found[minus] *= -1
+    for i in np.flatnonzero(np.abs(power) > 22): found[i] = float(flat[i * len(lowest):(i + 1) * len(lowest)])
+    return found
+
 # %% ../../nbs/data/01b_grid.ipynb #a9a88f7a
-_CHUNK = 1 << 20  # bytes that are parsed at a time
+_CHUNK = 1 << 18  # bytes that are parsed at a time
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 def _parse(text: bytes, most: int, done: int) -> tuple[np.ndarray, bytes]:
     "Up to `most` numbers from the start of a text, and what is left of it."
     if text.isspace() or not text: return np.empty(0), b""
+    if (table := _fixed(text, most)) is not None: return table, b""
     tokens = text.split(None, most) if (len(text) + 1) // 2 > most else None
     left = tokens.pop() if tokens and len(tokens) > most else b""
     try:
@@ -104,13 +149,15 @@ def number_blocks(
     while done < count:
         new = stream.read(_CHUNK)
         text += new
-        cut = max(text.rfind(space) for space in b" \n\t\r") if new else len(text)
+        blanks = b"\n" if text.rfind(b"\n") > 0 else b" \t\r"  # whole lines, if there are any
+        cut = max(text.rfind(blank) for blank in blanks) if new else len(text)
         if not text or cut < 0 and len(text) > 1000:
             raise ProfileError(f"the file ends after {done} of {count} numbers; copy it or write it again."
                                if not text else "not a text file of numbers; check the file.")
         if cut < 0: continue
-        found, left = _parse(text[:cut], count - done, done)
-        done, text = done + len(found), text[cut:] if new else b""
+        piece = text[:cut].rstrip() or text[:cut]
+        found, left = _parse(piece, count - done, done)
+        done, text = done + len(found), text[len(piece):] if new else b""
         if len(found): yield found
         if done == count: stream.rest = left + text + stream.rest
 
@@ -125,8 +172,9 @@ def plane_average(
     n, stride = shape[axis], prod(shape[:axis] if first_fastest else shape[axis + 1:])
     total, done = np.zeros(n), 0
     for block in number_blocks(stream, prod(shape)):
-        plane = np.arange(done, done + len(block)) // stride % n
-        total += np.bincount(plane, block, minlength=n)
+        starts = np.arange(-(done % stride), len(block), stride)  # of the runs in one plane
+        planes, starts[0] = (done + starts) // stride % n, 0
+        total += np.bincount(planes, block if stride == 1 else np.add.reduceat(block, starts), minlength=n)
         done += len(block)
     return total * n / prod(shape)
 

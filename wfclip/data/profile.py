@@ -9,7 +9,6 @@ __all__ = ['EDGE', 'MAX_SLOPE', 'ProfileError', 'Plateau', 'slope_cause', 'plate
 import os
 import warnings
 from dataclasses import dataclass, replace
-from itertools import product
 from math import nan
 from typing import Any, Literal
 
@@ -33,24 +32,21 @@ class Plateau:
 
 # %% ../../nbs/data/01_profile.ipynb #30e2d269
 EDGE = 0.7  # Å at either end of the data that may hold the step of a dipole correction
-_WIDTHS = (1.5, 3.0, 4.5)  # Å over which a plateau is averaged: the first that is flat
-_MAX_STD = 0.1  # eV of scatter within a plateau
+_WIDTH = 1.5  # Å over which a plateau is averaged
 MAX_SLOPE = 0.02  # eV/Å that still counts as flat
 
 # %% ../../nbs/data/01_profile.ipynb #4a4334df
 def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float) -> Plateau:
     "The outermost window in which the potential is flat, or the flattest."
-    tried, ends = [], np.arange(z[-1] - edge, z[-1] - np.ptp(z) / 4, -_WIDTHS[0] / 3)
-    for width, high in product(_WIDTHS, ends):
-        if tried and high - width < z[-1] - np.ptp(z) / 2: continue
-        inside = (z > high - width - 1e-6) & (z < high + 1e-6)
+    tried = []
+    for high in np.arange(z[-1] - edge, z[-1] - np.ptp(z) / 4, -_WIDTH / 3):
+        inside = (z > high - _WIDTH - 1e-6) & (z < high + 1e-6)
         value, dz = phi[inside].mean(), z[inside] - z[inside].mean()
         slope = dz @ (phi[inside] - value) / (dz @ dz)
-        window = float(high - width), float(high)
+        window = float(high - _WIDTH), float(high)
         tried.append(Plateau(float(value), float(phi[inside].std()), float(slope), window))
-        pieces = [part.mean() for part in np.array_split(phi[inside], round(width / _WIDTHS[0]))]
-        if abs(slope) <= max_slope and np.ptp(pieces) <= max_slope * _WIDTHS[0] and tried[-1].std <= _MAX_STD: return tried[-1]
-    return min(tried[:len(ends)], key=lambda p: abs(p.slope))
+        if abs(slope) <= max_slope: return tried[-1]
+    return min(tried, key=lambda p: abs(p.slope))
 
 # %% ../../nbs/data/01_profile.ipynb #7334f6a0
 def slope_cause(
@@ -74,10 +70,10 @@ def plateaus(
     max_slope: float = MAX_SLOPE,  # eV/Å that still counts as flat
 ) -> tuple[Plateau, Plateau]:  # below the layer, above the layer
     "Find the vacuum level on either side of a layer; ProfileError if the potential does not become flat."
-    if np.ptp(z) < 4 * (edge + _WIDTHS[0]):
+    if np.ptp(z) < 4 * (edge + _WIDTH):
         raise ProfileError(f"{np.ptp(z):.1f} Å of data are too few for two vacuum levels; use a taller cell.")
-    if (step := np.diff(z).max()) > _WIDTHS[0] / 3 + 1e-6:
-        raise ProfileError(f"heights {step:.3g} Å apart are too coarse for a vacuum level; {_WIDTHS[0] / 3:g} Å is the most.")
+    if (step := np.diff(z).max()) > _WIDTH / 3 + 1e-6:
+        raise ProfileError(f"heights {step:.3g} Å apart are too coarse for a vacuum level; {_WIDTH / 3:g} Å is the most.")
     p, above = _upper_plateau(-z[::-1], phi[::-1], edge, max_slope), _upper_plateau(z, phi, edge, max_slope)
     below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     for side, found in (("below", below), ("above", above)):
