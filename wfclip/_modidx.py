@@ -710,6 +710,7 @@ d = { 'settings': { 'branch': 'main',
                               'wfclip.train.run_epochs': ('train.html#run_epochs', 'wfclip/train.py'),
                               'wfclip.train.save_checkpoint': ('train.html#save_checkpoint', 'wfclip/train.py'),
                               'wfclip.train.start_run': ('train.html#start_run', 'wfclip/train.py'),
+                              'wfclip.train.start_weights': ('train.html#start_weights', 'wfclip/train.py'),
                               'wfclip.train.train': ('train.html#train', 'wfclip/train.py'),
                               'wfclip.train.train_step': ('train.html#train_step', 'wfclip/train.py'),
                               'wfclip.train.validate': ('train.html#validate', 'wfclip/train.py')}}}

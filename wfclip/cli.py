@@ -28,7 +28,7 @@ from . import __version__
 from .config import PRESETS
 
 # %% ../nbs/15_cli.ipynb #fba382d0
-TRAINING = ("epochs", "batch_size", "lr", "split", "fraction", "seed", "member", "precision")
+TRAINING = ("epochs", "batch_size", "lr", "split", "fraction", "seed", "member", "precision", "start")
 
 def given(
     args: argparse.Namespace,  # of `wfclip train`
@@ -257,6 +257,8 @@ def _train_options(add: Callable) -> None:
     add("--member", type=natural, metavar="N", help="of an ensemble: the same split, other weights and order (default: 0)")
     add("--precision", choices=("auto", "float32", "bfloat16"),
         help="auto: bfloat16 where the hardware has it (default: auto)")
+    add("--start", metavar="RUN", help="weights to begin with: random, pretrained (those in the package), or those of a run "
+        "(default: random)")
     add("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)")
     add("--resume", action="store_true", help="continue the run in --out where it was stopped")
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHOWN', 'TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_groups', 'Feed', 'autocast', 'Trainer', 'train_step',
-           'run_epoch', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_run', 'read_run', 'StopRequest',
-           'run_epochs', 'read_metrics', 'train']
+           'run_epoch', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_weights', 'start_run', 'read_run',
+           'StopRequest', 'run_epochs', 'read_metrics', 'train']
 
 # %% ../nbs/10_train.ipynb #4e1d17ed
 import json
@@ -45,6 +45,7 @@ class TrainConfig:
     seed: int = 42  # of the split, the weights, the order and the flips
     member: int = 0  # of an ensemble: the same split, other weights, order and flips
     precision: str = "auto"  # "float32", "bfloat16", or "auto": bfloat16 where the hardware has it
+    start: str = "random"  # weights: "random", "pretrained" (those inside the package), or a run folder
 
     def __post_init__(self):
         if self.epochs < 1: raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
@@ -223,10 +224,10 @@ def save_checkpoint(
 def load_checkpoint(
     trainer: Trainer,
     out: Path,  # run folder
-) -> None:
+) -> bool:  # whether there is one
     "Continue from the last checkpoint, if there is one."
     path = out / "last/state.safetensors"
-    if not path.is_file(): return
+    if not path.is_file(): return False
     with safe_open(path, "pt") as f:
         header, state = json.loads(f.metadata()["wfclip"]), {k: f.get_tensor(k) for k in f.keys()}
     part = lambda prefix: {k[len(prefix):]: t for k, t in state.items() if k.startswith(prefix)}
@@ -236,6 +237,18 @@ def load_checkpoint(
     trainer.optimizer.load_state_dict(trainer.optimizer.state_dict() | dict(state=moments))
     trainer.epoch, trainer.best = header["epoch"], header["best"]
     with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
+    return True
+
+# %% ../nbs/10_train.ipynb #55c5a581
+def start_weights(
+    config: WFClipConfig,  # of the model to be trained
+    start: str,  # "pretrained" or a run folder
+) -> dict[str, torch.Tensor]:  # weights and buffers
+    "The weights of a trained model; ValueError if they do not fit."
+    source = WFClip.from_pretrained(None if start == "pretrained" else start)
+    if source.config != config:
+        raise ValueError(f"{start}: a model of another configuration; start from one of the same preset, or with random weights.")
+    return source.state_dict()
 
 # %% ../nbs/10_train.ipynb #bd868cf9
 def start_run(
@@ -247,6 +260,7 @@ def start_run(
     "Write what defines a run before its first step."
     if (out / "config.json").exists():
         raise ValueError(f"{out} holds a run already: continue it with --resume, or choose another folder with --out.")
+    if training.start != "random": start_weights(config, training.start)
     split = data.split(training.split, training.seed)
     order = np.random.default_rng(training.seed).permutation(split.train)
     split = replace(split, train=np.sort(order[:round(training.fraction * len(order))]))
@@ -341,7 +355,8 @@ def train(
     if resume: config, training, split = read_run(out, data)
     else: split = start_run(config, training, data, out)
     trainer = Trainer(config, training, data, split, target)
-    if resume: load_checkpoint(trainer, out)
+    if not (resume and load_checkpoint(trainer, out)) and training.start != "random":
+        trainer.model.load_state_dict(start_weights(config, training.start))
     run_epochs(trainer, out, checkpoint_seconds, progress)
     write_bank(build_bank(WFClip.from_pretrained(out).to(target), data, split), out / "bank.safetensors")
     return out
