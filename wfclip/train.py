@@ -239,7 +239,7 @@ def load_checkpoint(
     with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
     return True
 
-# %% ../nbs/10_train.ipynb #55c5a581
+# %% ../nbs/10_train.ipynb #54c8b3bd
 def start_weights(
     config: WFClipConfig,  # of the model to be trained
     start: str,  # "pretrained" or a run folder
