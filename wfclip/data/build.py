@@ -343,11 +343,12 @@ def make_report(
                 warnings=[{k: r[k] for k in ("id", "source", "warnings")} for r in kept if r["warnings"]],
                 distribution=_distribution(kept) if kept else {})
 
-# %% ../../nbs/data/06_build.ipynb #e1d25cd7
+# %% ../../nbs/data/06_build.ipynb #cd6391c0
 def _some(title: str, rows: list[dict], say: Any, most: int) -> list[str]:
     more = [f"  ... and {len(rows) - most} more"] if len(rows) > most else []
     return [f"{len(rows)} {title}", *(f"  {r['source']}: {say(r)}" for r in rows[:most]), *more] if rows else []
 
+# %% ../../nbs/data/06_build.ipynb #e0e89aa0
 def report_lines(
     report: dict,  # of `make_report`
     most: int = 1_000_000,  # entries of each list
@@ -364,6 +365,7 @@ def report_lines(
     lines += _warning_lines(report["warnings"])
     return lines + (_histogram_lines(report["distribution"]) if report["distribution"] else [])
 
+# %% ../../nbs/data/06_build.ipynb #7cccbe9d
 def _warning_lines(rows: list[dict]) -> list[str]:
     "Warnings that differ in numbers only, counted, with the first as an example."
     first, count = {}, Counter()

@@ -124,6 +124,7 @@ def _pieces(name: str, parts: _Parts, width: list[int]) -> Iterator[np.ndarray]:
         if list(piece.shape[1:]) != width: piece = np.full((len(piece), *width), np.nan, piece.dtype)
         yield piece
 
+# %% ../../nbs/data/05_dataset.ipynb #c07e21e1
 def write_pieces(
     path: Path,  # to write
     about: dict,  # header
@@ -198,12 +199,10 @@ class DatasetFile:
 
     def layer(self, i: int) -> Layer:
         "Structure of material i."
-        return Layer(numbers=self.segment("numbers", i, "atom_ptr").astype(np.int64), cell=self.arrays["cell"][i],
-                     positions=self.segment("positions", i, "atom_ptr"), id=self.ids[i])
+        numbers, positions = (self.segment(k, i, "atom_ptr") for k in ("numbers", "positions"))
+        return Layer(numbers.astype(np.int64), positions, self.arrays["cell"][i], self.ids[i])
 
-    def layers(self) -> Iterator[Layer]:
-        "All structures, one by one."
-        return map(self.layer, range(len(self)))
+    def layers(self) -> Iterator[Layer]: return map(self.layer, range(len(self)))
 
     def profile(self, i: int) -> Profile:
         "Work function profile of material i, as computed."
@@ -281,6 +280,13 @@ def given_split(
                          "split it by random, formula or prototype.")
     return train, val, test
 
+# %% ../../nbs/data/05_dataset.ipynb #a873f3fe
+def _stored_graphs(data: DatasetFile) -> dict[str, torch.Tensor]:
+    "The arrays of the graphs that are in the file; empty if there are none."
+    names = "numbers", "atom_ptr", "extra", *(k for k in data.arrays if k.startswith("edge_"))
+    return {k: torch.from_numpy(data.arrays[k]) for k in names} if "edge_ptr" in data.arrays else {}
+
+
 # %% ../../nbs/data/05_dataset.ipynb #6046aa77
 class WorkFunctionDataset(DatasetFile):
     "A dataset with everything a model needs from it, computed once and kept."
@@ -292,12 +298,8 @@ class WorkFunctionDataset(DatasetFile):
 
     def graphs(self) -> GraphStore:
         "Crystal graphs of all materials: those of the file, or the first call computes them."
-        if "_graphs" not in vars(self): self._graphs = GraphStore(self._stored_graphs() or list(map(graph_arrays, self.layers())))
+        if "_graphs" not in vars(self): self._graphs = GraphStore(_stored_graphs(self) or list(map(graph_arrays, self.layers())))
         return self._graphs
-
-    def _stored_graphs(self) -> dict:
-        stored = "numbers", "atom_ptr", "edge_ptr", "extra", *(k for k in self.arrays if k.startswith("edge_"))
-        return {k: torch.from_numpy(self.arrays[k]) for k in stored} if "edge_ptr" in self.arrays else {}
 
     def profiles(self,
         length: int = 256,  # samples L
