@@ -152,7 +152,7 @@ def _after(stream: Stream, shape: tuple) -> tuple[str, ...]:
     tail = stream.read(1 << 17).decode(errors="replace")
     if "augmentation" in tail:
         raise ProfileError("augmentation occupancies follow the grid, so this is a charge density (CHGCAR); give the LOCPOT.")
-    again = re.search(rf"(?m)^\s*{shape[0]}\s+{shape[1]}\s+{shape[2]}\s*$", tail)
+    again = re.search(rf"(?m)^[ \t]*{shape[0]}[ \t]+{shape[1]}[ \t]+{shape[2]}[ \t\r]*$", tail)
     return ("several blocks (spin); the first is used",) if again else ()
 
 def _grid_layer(grid: Grid, path: Path, structure: Any) -> tuple[Layer | None, str, float, float, tuple]:
