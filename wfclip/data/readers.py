@@ -72,6 +72,16 @@ def _distance(z: np.ndarray, center: float) -> np.ndarray:
     period = len(z) * (z[1] - z[0])
     return np.abs((z - center + period / 2) % period - period / 2)
 
+def _upside_down(z: np.ndarray, v: np.ndarray) -> bool:
+    "Whether v is low where it is flattest over 1.5 Å, which is in the vacuum."
+    spacing = np.ptp(z) / (len(z) - 1)
+    step = max(1, round(0.1 / spacing))
+    n = max(2, round(1.5 / (step * spacing)))
+    part = v[::step]
+    windows = np.lib.stride_tricks.sliding_window_view(np.append(part, part[:n - 1]), n)
+    return windows[windows.std(axis=1).argmin()].mean() < (v.max() + v.min()) / 2
+
+# %% ../../nbs/data/01c_readers.ipynb #23970e76
 def check_potential(
     z: np.ndarray,  # heights [n], Å
     v: np.ndarray,  # averages [n], eV
@@ -92,15 +102,6 @@ def check_potential(
                            "calculation, and the potential energy of an electron.")
     if np.ptp(v) < 5: raise ProfileError(f"the potential spans {np.ptp(v):.3g} only; give it in eV, or say in which unit it is "
                                          f"({', '.join(ENERGY_UNITS)}).")
-
-def _upside_down(z: np.ndarray, v: np.ndarray) -> bool:
-    "Whether v is low where it is flattest over 1.5 Å, which is in the vacuum."
-    spacing = np.ptp(z) / (len(z) - 1)
-    step = max(1, round(0.1 / spacing))
-    n = max(2, round(1.5 / (step * spacing)))
-    part = v[::step]
-    windows = np.lib.stride_tricks.sliding_window_view(np.append(part, part[:n - 1]), n)
-    return windows[windows.std(axis=1).argmin()].mean() < (v.max() + v.min()) / 2
 
 # %% ../../nbs/data/01c_readers.ipynb #3f5b5e1e
 _STRUCTURES = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz")
