@@ -153,7 +153,7 @@ def _after(stream: Stream, shape: tuple) -> tuple[str, ...]:
     tail = stream.read(1 << 17).decode(errors="replace")
     if "augmentation" in tail:
         raise ProfileError("augmentation occupancies follow the grid, so this is a charge density (CHGCAR); give the LOCPOT.")
-    again = re.search(rf"(?m)^\s*{shape[0]}\s+{shape[1]}\s+{shape[2]}\s*$", tail)
+    again = re.search(rf"(?m)^[ \t]*{shape[0]}[ \t]+{shape[1]}[ \t]+{shape[2]}[ \t\r]*$", tail)
     return ("several blocks (spin); the first is used",) if again else ()
 
 def _grid_layer(grid: Grid, path: Path, structure: Any) -> tuple[Layer | None, str, float, float, tuple]:
@@ -231,7 +231,7 @@ def _column_units(rows: list[str], table: np.ndarray, told: str) -> tuple[str, s
     if energy == "a.u.": raise ProfileError("its header says a.u.; write heights in Å and the potential in eV.")
     if table.shape[1] == 2: return length or "Å", energy or "eV"
     v, mean = table[:, 1:].T
-    averaged = abs(v.mean() - mean.mean()) < 1e-3 * np.ptp(v) and np.ptp(mean) <= 1.001 * np.ptp(v)
+    averaged = abs(v.mean() - mean.mean()) < 1e-3 * np.ptp(v) < 0.01 and np.ptp(mean) <= 1.001 * np.ptp(v)
     blanks = not re.search("[,;]", "".join(rows))
     if averaged and blanks and (length or "bohr", energy or "Ry") == ("bohr", "Ry"): return "bohr", "Ry"
     raise ProfileError("three columns, and not those of average.x (bohr, rydberg, macroscopic average); give two, heights in Å "
