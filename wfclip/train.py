@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHOWN', 'TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_groups', 'Feed', 'autocast', 'Trainer', 'train_step',
-           'run_epoch', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_weights', 'start_run', 'read_run',
-           'StopRequest', 'run_epochs', 'read_metrics', 'train']
+           'run_epoch', 'encode_whole', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_weights', 'start_run',
+           'read_run', 'StopRequest', 'run_epochs', 'read_metrics', 'train']
 
 # %% ../nbs/10_train.ipynb #4e1d17ed
 import json
@@ -29,7 +29,7 @@ from .config import WFClipConfig
 from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch
 from .evaluate import retrieval_metrics
-from .nn.clip import FORMAT, WFClip, read_config, write_atomic, write_json, write_tensors
+from .nn.clip import FORMAT, Encoded, WFClip, read_config, write_atomic, write_json, write_tensors
 from .plot import plot_curves, save_figure
 
 # %% ../nbs/10_train.ipynb #9b0f3d72
@@ -107,13 +107,19 @@ class Feed:
         target = training_targets(data, config.profile_length, config.profile_spacing)
         self.target = {k: t.to(device) for k, t in target.items()}
 
+    def targets(self,
+        index: np.ndarray | torch.Tensor,  # materials [B]
+    ) -> dict[str, torch.Tensor]:
+        "The targets alone."
+        index = torch.as_tensor(index, dtype=torch.long, device=self.target["profile"].device)
+        return {k: t[index] for k, t in self.target.items()}
+
     def take(self,
         index: np.ndarray | torch.Tensor,  # materials [B]
         flip: torch.Tensor | None = None,  # which profiles to mirror [B] bool
     ) -> tuple[Batch, torch.Tensor, dict]:  # crystals, profiles [B, L] for the profile tower, targets
         "A batch by index."
-        index = torch.as_tensor(index, dtype=torch.long, device=self.target["profile"].device)
-        target = {k: t[index] for k, t in self.target.items()}
+        target = self.targets(index)
         profiles = target["profile"]
         if flip is not None: profiles = torch.where(flip.to(profiles.device)[:, None], profiles.flip(1), profiles)
         return self.store.gather(index), profiles, target
@@ -143,7 +149,7 @@ class Trainer:
         torch.manual_seed(training.draw)
         self.training, self.split, self.device = training, split, device
         self.model, self.feed = WFClip(config).to(device), Feed(data, config, device)
-        if self.model.heads: self.model.heads.fit_statistics(self.feed.take(split.train)[2])
+        if self.model.heads: self.model.heads.fit_statistics(self.feed.targets(split.train))
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, training.weight_decay), lr=training.lr)
         self.epoch, self.best, self.best_state = 0, math.inf, self.weights()
 
@@ -188,6 +194,21 @@ def run_epoch(
 
 # %% ../nbs/10_train.ipynb #9a9de206
 @torch.no_grad()
+def encode_whole(
+    model: WFClip,
+    feed: Feed,
+    index: np.ndarray,  # materials [n]
+    max_atoms: int = 8192,  # that are encoded at a time, so that a large set needs no more memory than a small one
+) -> Encoded:  # of all, in order
+    "Encode a set in pieces."
+    piece = np.cumsum(np.asarray(feed.store.n_atoms)[index]) // max_atoms
+    parts = [model(*feed.take(part)[:2]) for part in np.split(index, np.flatnonzero(np.diff(piece)) + 1)]
+    p_prof = [e.p_prof for e in parts if e.p_prof is not None]
+    properties = {k: torch.cat([e.properties[k] for e in parts]) for k in parts[0].properties}
+    return Encoded(torch.cat([e.p_cry for e in parts]), torch.cat(p_prof) if p_prof else None, properties)
+
+# %% ../nbs/10_train.ipynb #5fd934e8
+@torch.no_grad()
 def validate(
     model: WFClip,
     feed: Feed,
@@ -195,8 +216,7 @@ def validate(
 ) -> dict:  # val_loss with its parts, R@1 of both directions, the logit scale, work function MAE of the head, eV
     "The objective over the whole validation set, in float32."
     model.eval()
-    batch, profiles, target = feed.take(index)
-    out = model(batch, profiles)
+    out, target = encode_whole(model, feed, index), feed.targets(index)
     contrast, heads = (float(x) for x in model.loss(out, target))
     record = dict(val_loss=contrast + model.config.joint_weight * heads, val_contrast=contrast, val_heads=heads,
                   logit_scale=model.temperature().item())
