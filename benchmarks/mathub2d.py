@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 
-from wfclip.bank import METHODS, encode, encode_profiles, predict_energies, read_bank
+from wfclip.bank import METHODS, encode, encode_profiles, fit_kernel, fit_probe, predict_energies, read_bank
 from wfclip.data.dataset import PARTS, Entry, Split, WorkFunctionDataset, load_dataset, write_dataset
 from wfclip.data.profile import Profile, ProfileError, open_cell, plateaus
 from wfclip.data.structure import Layer
@@ -35,6 +35,7 @@ from wfclip.predict import WEIGHTS
 from wfclip.train import TrainConfig, read_metrics, read_run
 
 RESULTS = Path(__file__).resolve().parents[1] / "nbs/results/mathub"
+FOREST = "composition, random forest"
 LIMIT = 0.05  # eV; two readings of a work function that differ by less agree
 BAD = ("MIP2D-656", "MIP2D-1725", "MIP2D-1048")  # rows known to be wrong
 
@@ -206,6 +207,13 @@ def twins(profiles: torch.Tensor, ranks: list[float]) -> dict:
     return dict(twins=int(twin.sum()), missed=int(missed.sum()), both=int((twin & missed).sum()))
 
 
+def from_profile(embedded: torch.Tensor, wf: np.ndarray, split: Split) -> dict:
+    "Error of the work function read from the embedding of a profile, not of a crystal: what the profile tower knows."
+    parts = [x for k in (split.train, split.val) for x in (embedded[k], torch.tensor(wf[k])[:, None])]
+    fits = {METHODS["kernel"]: fit_kernel, METHODS["probe"]: fit_probe}
+    return {name: error_metrics(fit(*parts)(embedded[split.test])[:, 0].numpy(), wf[split.test]) for name, fit in fits.items()}
+
+
 def command(config: dict, raw: bool) -> str:
     "The command line of a run."
     changed = {k: v for k, v in config["training"].items() if v != getattr(TrainConfig(), k)}
@@ -225,39 +233,50 @@ def write_run(pairs: str, run: str):
     ours = data.properties["work_function"][split.test]
     first = lambda table: np.array([row[0] for row in table])
     predicted = {name: first(p) for name, p in result["predicted"].items()}
-    profiles = data.profiles(model.config.profile_length, model.config.profile_spacing)[split.test]
-    p_prof, p_cry = encode_profiles(model, profiles), encode([model], data.graphs(), split.test).p_cry
+    profiles = data.profiles(model.config.profile_length, model.config.profile_spacing)
+    embedded, profiles = encode_profiles(model, profiles), profiles[split.test]
+    p_prof, p_cry = embedded[split.test], encode([model], data.graphs(), split.test).p_cry
     retrieval = {k: retrieval_result(p_prof[mask], p_cry[mask])["retrieval"]
                  for k, mask in subsets(rows, ours).items() if k in ("all", "tier_A", "labels_agree")}
+    best_way = next(name for name in METHODS.values() if name in predicted)
+    worst = np.argsort(-np.abs(predicted[best_way] - ours))[:10]
     records = read_metrics(folder)
     best = min(records, key=lambda r: r["val_loss"])
     absolute = {name: np.percentile(np.abs(p - ours), np.arange(0, 101, 2.5)).tolist() for name, p in predicted.items()}
     save(f"{'wfclip' if config['model']['joint'] else 'paper'}-{'raw' if raw else 'phi'}-{training.member}", dict(
         command=command(config, raw), seconds=sum(r["seconds"] for r in records), best_epoch=best["epoch"], split=result["split"],
         versions=json.loads((folder / "environment.json").read_text()),
-        retrieval=retrieval, ranks={k: sorted(r) for k, r in result["ranks"].items()}, errors=errors(predicted, rows, ours),
-        validation=result["validation"], error_quantiles=absolute, step=result["errors"].get("step", {}),
+        retrieval=retrieval, ranks={k: sorted(r) for k, r in result["ranks"].items()}, validation=result["validation"],
+        errors=errors(predicted, rows, ours), error_quantiles=absolute, step=result["errors"].get("step", {}),
+        less_than_forest={k: paired(predicted[FOREST], predicted[k], ours) for k in METHODS.values() if k in predicted},
+        from_profile=from_profile(embedded, data.properties["work_function"], split),
         coverage=[r for r in result["coverage"] if r["energy"] == "work_function"],
         twins=twins(profiles, result["ranks"]["crystal_to_profile"]),
+        worst_ten_of_tier_B=sum(rows[k]["tier"] == "B" for k in worst),
         curve=[{k: r[k] for k in ("epoch", "train_loss", "val_loss", "recall_at_1")} for r in records]))
 
 
-def write_compare(first: str, second: str):
+def paired(worse: np.ndarray, better: np.ndarray, true: np.ndarray) -> dict:
+    "Mean of the difference of two absolute errors and its standard error, material by material."
+    d = np.abs(worse - true) - np.abs(better - true)
+    return dict(mean=d.mean(), standard_error=d.std(ddof=1) / len(d)**.5)
+
+
+def write_compare(run: str, run_on_raw: str):
     "A run on phi and one on raw profiles, on the same test materials: differences of errors and ranks, pair by pair."
     results = []
-    for folder in map(Path, (first, second)):
+    for folder in map(Path, (run, run_on_raw)):
         config = read_config(folder)
         data = load_dataset(config["data"]["path"])
         results.append(evaluate(WFClip.from_pretrained(folder), data, read_run(folder, data)[2]))
     phi, raw = results
     if phi["ids"] != raw["ids"]: raise SystemExit("the two runs were not tested on the same materials.")
     true = np.array(phi["true"])[:, 0]
-    error = lambda r, name: np.abs(np.array([row[0] for row in r["predicted"][name]]) - true)
-    differ = {name: error(raw, name) - error(phi, name) for name in METHODS.values() if name in phi["predicted"]}
+    first = lambda r, name: np.array([row[0] for row in r["predicted"][name]])
+    differ = {name: paired(first(raw, name), first(phi, name), true) for name in METHODS.values() if name in phi["predicted"]}
     hits = {way: [np.array(r["ranks"][way]) == 1 for r in results] for way in phi["ranks"]}
-    save(f"compare_{'wfclip' if 'joint head' in differ else 'paper'}", dict(
-        errors={name: dict(mean=d.mean(), standard_error=d.std(ddof=1) / len(d)**.5) for name, d in differ.items()},
-        first={way: dict(phi_only=int((a & ~b).sum()), raw_only=int((b & ~a).sum())) for way, (a, b) in hits.items()}))
+    alone = {way: dict(phi_only=int((a & ~b).sum()), raw_only=int((b & ~a).sum())) for way, (a, b) in hits.items()}
+    save(f"compare_{'wfclip' if 'joint head' in differ else 'paper'}", dict(errors=differ, first=alone))
 
 
 def write_shipped(pairs: str, source: str):
