@@ -50,7 +50,7 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
 
 # %% ../../nbs/data/01_profile.ipynb #7334f6a0
 def slope_cause(
-    below: Plateau,  # where the potential is flattest below the layer
+    below: Plateau,  # the outermost window below the layer
     above: Plateau,  # and above it
 ) -> str:
     "What bends a vacuum, in words, and what to do."
@@ -72,13 +72,17 @@ def plateaus(
     "Find the vacuum level on either side of a layer; ProfileError if the potential does not become flat."
     if np.ptp(z) < 4 * (edge + _WIDTHS[0]):
         raise ProfileError(f"{np.ptp(z):.1f} Å of data are too few for two vacuum levels; use a taller cell.")
-    p, above = _upper_plateau(-z[::-1], phi[::-1], edge, max_slope), _upper_plateau(z, phi, edge, max_slope)
-    below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
+    below, above = _both_plateaus(z, phi, edge, max_slope)
     for side, found in (("below", below), ("above", above)):
         if abs(found.slope) > max_slope:
+            cause = slope_cause(*_both_plateaus(z, phi, edge, np.inf))
             raise ProfileError(f"no vacuum level {side} the layer, the slope is {abs(found.slope):.3f} eV/Å where the potential "
-                               f"is flattest and {max_slope:g} is allowed; {slope_cause(below, above)}.")
+                               f"is flattest and {max_slope:g} is allowed; {cause}.")
     return below, above
+
+def _both_plateaus(z: np.ndarray, phi: np.ndarray, *limits: float) -> tuple[Plateau, Plateau]:
+    p, above = _upper_plateau(-z[::-1], phi[::-1], *limits), _upper_plateau(z, phi, *limits)
+    return replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0])), above
 
 # %% ../../nbs/data/01_profile.ipynb #13d70542
 def _check_grid(z: np.ndarray, phi: np.ndarray):
