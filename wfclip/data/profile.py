@@ -50,16 +50,16 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
 
 # %% ../../nbs/data/01_profile.ipynb #7334f6a0
 def slope_cause(
-    below: Plateau,  # the outermost window below the layer
-    above: Plateau,  # and above it
+    *pairs: tuple[Plateau, Plateau],  # windows below and above the layer; the first pair that tells something counts
 ) -> str:
     "What bends a vacuum, in words, and what to do."
-    if below.slope * above.slope > 0 and 0.5 < below.slope / above.slope < 2:
-        return ("both sides are tilted alike, as without dipole correction; switch it on (VASP: LDIPOL, IDIPOL; "
-                "QE: tefield, dipfield)")
-    if below.slope * above.slope < 0 and 0.5 < -below.slope / above.slope < 2:
-        return ("both sides bend alike, as in too little vacuum or with exchange and correlation; use more vacuum, and "
-                "LVHAR instead of LVTOT")
+    for below, above in pairs:
+        if below.slope * above.slope > 0 and 0.5 < below.slope / above.slope < 2:
+            return ("both sides are tilted alike, as without dipole correction; switch it on (VASP: LDIPOL, IDIPOL; "
+                    "QE: tefield, dipfield)")
+        if below.slope * above.slope < 0 and 0.5 < -below.slope / above.slope < 2:
+            return ("both sides bend alike, as in too little vacuum or with exchange and correlation; use more vacuum, and "
+                    "LVHAR instead of LVTOT")
     return "use a dipole correction whose step is far from the layer, more vacuum, and LVHAR instead of LVTOT"
 
 # %% ../../nbs/data/01_profile.ipynb #b3472c0f
@@ -72,17 +72,14 @@ def plateaus(
     "Find the vacuum level on either side of a layer; ProfileError if the potential does not become flat."
     if np.ptp(z) < 4 * (edge + _WIDTHS[0]):
         raise ProfileError(f"{np.ptp(z):.1f} Å of data are too few for two vacuum levels; use a taller cell.")
-    below, above = _both_plateaus(z, phi, edge, max_slope)
+    p, above = _upper_plateau(-z[::-1], phi[::-1], edge, max_slope), _upper_plateau(z, phi, edge, max_slope)
+    below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     for side, found in (("below", below), ("above", above)):
         if abs(found.slope) > max_slope:
-            cause = slope_cause(*_both_plateaus(z, phi, edge, np.inf))
+            cause = slope_cause((below, above), plateaus(z, phi, edge, np.inf))  # the flattest windows, then the outermost
             raise ProfileError(f"no vacuum level {side} the layer, the slope is {abs(found.slope):.3f} eV/Å where the potential "
                                f"is flattest and {max_slope:g} is allowed; {cause}.")
     return below, above
-
-def _both_plateaus(z: np.ndarray, phi: np.ndarray, *limits: float) -> tuple[Plateau, Plateau]:
-    p, above = _upper_plateau(-z[::-1], phi[::-1], *limits), _upper_plateau(z, phi, *limits)
-    return replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0])), above
 
 # %% ../../nbs/data/01_profile.ipynb #13d70542
 def _check_grid(z: np.ndarray, phi: np.ndarray):
