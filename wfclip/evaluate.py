@@ -216,7 +216,7 @@ def error_lines(
     lines = []
     for target in (t for t in TITLES if t in result["errors"]):
         lines += ["", f"{TITLES[target] + ', eV':30}    MAE   RMSE     R2"]
-        lines += [f"{name:30}{e['MAE']:7.3f}{e['RMSE']:7.3f}{e['R2']:7.2f}" for name, e in result["errors"][target].items()]
+        lines += [f"{name:30}{e['MAE']:7.3f}{e['RMSE']:7.3f} {e['R2']:6.2f}" for name, e in result["errors"][target].items()]
     if (step := result["errors"].get("step", {}).get("joint head")) and step["polar"]:
         lines.append(f"{step['polar']} polar layers (above 0.1 eV): MAE {step['polar_MAE']:.3f} eV, "
                      f"right face on top in {step['right_sign']:.1%}")

@@ -50,16 +50,16 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
 
 # %% ../../nbs/data/01_profile.ipynb #7334f6a0
 def slope_cause(
-    below: Plateau,  # where the potential is flattest below the layer
-    above: Plateau,  # and above it
+    *pairs: tuple[Plateau, Plateau],  # windows below and above the layer; the first pair that tells something counts
 ) -> str:
     "What bends a vacuum, in words, and what to do."
-    if below.slope * above.slope > 0 and 0.5 < below.slope / above.slope < 2:
-        return ("both sides are tilted alike, as without dipole correction; switch it on (VASP: LDIPOL, IDIPOL; "
-                "QE: tefield, dipfield)")
-    if below.slope * above.slope < 0 and 0.5 < -below.slope / above.slope < 2:
-        return ("both sides bend alike, as in too little vacuum or with exchange and correlation; use more vacuum, and "
-                "LVHAR instead of LVTOT")
+    for below, above in pairs:
+        if below.slope * above.slope > 0 and 0.5 < below.slope / above.slope < 2:
+            return ("both sides are tilted alike, as without dipole correction; switch it on (VASP: LDIPOL, IDIPOL; "
+                    "QE: tefield, dipfield)")
+        if below.slope * above.slope < 0 and 0.5 < -below.slope / above.slope < 2:
+            return ("both sides bend alike, as in too little vacuum or with exchange and correlation; use more vacuum, and "
+                    "LVHAR instead of LVTOT")
     return "use a dipole correction whose step is far from the layer, more vacuum, and LVHAR instead of LVTOT"
 
 # %% ../../nbs/data/01_profile.ipynb #b3472c0f
@@ -78,8 +78,9 @@ def plateaus(
     below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     for side, found in (("below", below), ("above", above)):
         if abs(found.slope) > max_slope:
+            cause = slope_cause((below, above), plateaus(z, phi, edge, np.inf))  # the flattest windows, then the outermost
             raise ProfileError(f"no vacuum level {side} the layer, the slope is {abs(found.slope):.3f} eV/Å where the potential "
-                               f"is flattest and {max_slope:g} is allowed; {slope_cause(below, above)}.")
+                               f"is flattest and {max_slope:g} is allowed; {cause}.")
     return below, above
 
 # %% ../../nbs/data/01_profile.ipynb #13d70542
