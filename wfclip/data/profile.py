@@ -34,6 +34,7 @@ class Plateau:
 EDGE = 0.7  # Å at either end of the data that may hold the step of a dipole correction
 _WIDTH = 1.5  # Å over which a plateau is averaged
 MAX_SLOPE = 0.02  # eV/Å that still counts as flat
+_LEVER = 5.0  # Å between window and surface: over these a slope puts the vacuum level in doubt as much as a scatter
 
 # %% ../../nbs/data/01_profile.ipynb #4a4334df
 def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float) -> Plateau:
@@ -45,8 +46,8 @@ def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float
         slope = dz @ (phi[inside] - value) / (dz @ dz)
         window = float(high - _WIDTH), float(high)
         tried.append(Plateau(float(value), float(phi[inside].std()), float(slope), window))
-        if abs(slope) <= max_slope: return tried[-1]
-    return min(tried, key=lambda p: abs(p.slope))
+        if abs(slope) <= max_slope and tried[-1].std <= _LEVER * max_slope: return tried[-1]
+    return min(tried, key=lambda p: max(abs(p.slope), p.std / _LEVER))
 
 # %% ../../nbs/data/01_profile.ipynb #7334f6a0
 def slope_cause(
@@ -81,6 +82,9 @@ def plateaus(
             cause = slope_cause((below, above), plateaus(z, phi, edge, np.inf))  # the flattest windows, then the outermost
             raise ProfileError(f"no vacuum level {side} the layer, the slope is {abs(found.slope):.3f} eV/Å where the potential "
                                f"is flattest and {max_slope:g} is allowed; {cause}.")
+        if found.std > _LEVER * max_slope:
+            raise ProfileError(f"no vacuum level {side} the layer, the potential scatters by {found.std:.2f} eV where it is "
+                               f"flattest and {_LEVER * max_slope:g} eV is allowed; use LVHAR instead of LVTOT, or a finer grid.")
     return below, above
 
 # %% ../../nbs/data/01_profile.ipynb #13d70542
