@@ -78,13 +78,13 @@ def plateaus(
     p, above = _upper_plateau(-z[::-1], phi[::-1], edge, max_slope), _upper_plateau(z, phi, edge, max_slope)
     below = replace(p, slope=-p.slope, window=(-p.window[1], -p.window[0]))
     for side, found in (("below", below), ("above", above)):
+        if found.std**2 - found.slope**2 * _WIDTH**2 / 12 > (_LEVER * max_slope)**2:  # what the slope leaves of the scatter
+            raise ProfileError(f"no vacuum level {side} the layer, the potential scatters by {found.std:.2f} eV where it is "
+                               f"flattest and {_LEVER * max_slope:g} eV is allowed; use LVHAR instead of LVTOT, or a finer grid.")
         if abs(found.slope) > max_slope:
             cause = slope_cause((below, above), plateaus(z, phi, edge, np.inf))  # the flattest windows, then the outermost
             raise ProfileError(f"no vacuum level {side} the layer, the slope is {abs(found.slope):.3f} eV/Å where the potential "
                                f"is flattest and {max_slope:g} is allowed; {cause}.")
-        if found.std > _LEVER * max_slope:
-            raise ProfileError(f"no vacuum level {side} the layer, the potential scatters by {found.std:.2f} eV where it is "
-                               f"flattest and {_LEVER * max_slope:g} eV is allowed; use LVHAR instead of LVTOT, or a finer grid.")
     return below, above
 
 # %% ../../nbs/data/01_profile.ipynb #13d70542
