@@ -336,7 +336,7 @@ def read_rows(
             row = potential_row(potential, args.efermi)
             if args.plot and row["efermi"] is not None:
                 ax = potential.profile(args.efermi).plot()
-                save_figure(ax.figure, Path(args.plot) / f"{file_name(name, used)}.png")
+                save_figure(ax.figure, Path(args.plot) / f"{file_name(potential.id, used)}.png")
             yield row
         except ProfileError as error: yield dict(source=name, error=str(error).removeprefix(f"{name}: "))
 

@@ -114,8 +114,8 @@ def potential_warnings(
         found.append("LVTOT: the potential contains exchange and correlation and becomes flat late; prefer LVHAR")
     elif levels.kind == "unknown" and layer is not None and profile is not None:
         if (tail := tail_length(profile, layer.thickness)) > TAIL:
-            found.append(f"the potential ends {tail:.1f} Å from the atoms only, as with exchange and correlation (LVTOT); "
-                         "prefer LVHAR")
+            found.append(f"the potential ends {tail:.1f} Å from the atoms only, as with exchange and correlation "
+                         "(LVTOT; prefer LVHAR) or a truncated interaction (assume_isolated)")
     if profile is not None and not PLAUSIBLE[0] < profile.work_function < PLAUSIBLE[1]:
         found.append(f"a work function of {profile.work_function:.2f} eV is not plausible; check unit and Fermi level")
     return found

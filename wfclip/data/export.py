@@ -32,7 +32,7 @@ def describe(
     common = ", ".join(f"{e} {k}" for e, k in elements.most_common(12))
     parts = Counter(filter(None, data.parts))
     return [f"{data.path}: {n} materials, {files}",
-            "; ".join(f"{k} {v}" for k, v in data.about.items() if k != "format"),
+            *(f"{k:14} {v}" for k, v in data.about.items() if k != "format"),
             f"formulas       {len(set(data.formulas))}", f"prototypes     {len(set(data.prototypes) - {''})}",
             f"elements       {len(elements)}: {common}{', ...' if len(elements) > 12 else ''}",
             f"atoms          {atoms.min()} to {atoms.max()}, {atoms.mean():.1f} in the mean",

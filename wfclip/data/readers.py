@@ -62,7 +62,7 @@ def _profile(p: Potential, efermi: float | None) -> Profile:
     below, above = p.vacuum()
     raise ProfileError(f"{p.path}: the Fermi level is not in this file nor found beside it; give efermi in eV from the same "
                        f"zero of energy. In that zero the vacuum is at {below.value:.3f} eV below the layer and at "
-                       f"{above.value:.3f} eV above it, the step is {above.value - below.value:.3f} eV.")
+                       f"{above.value:.3f} eV above it, the step is {above.value - below.value:z.3f} eV.")
 
 # %% ../../nbs/data/01c_readers.ipynb #c9f8e7a9
 _NEAR = 1.0  # Å outside the outermost atoms within which a potential is lowest
