@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TRAINING', 'STRUCTURE_FILES', 'DATA_COMMANDS', 'COMMANDS', 'given', 'check_resume', 'run_data', 'train_command',
            'run_summary', 'evaluate_command', 'expand', 'file_name', 'Watched', 'print_lines', 'predict_command',
-           'search_command', 'dataset_index', 'is_dataset', 'embed_command', 'Parser', 'natural', 'data_build_command',
-           'read_rows', 'data_profile_command', 'data_info_command', 'data_check_command', 'data_export_command',
+           'search_command', 'dataset_index', 'embed_command', 'Parser', 'natural', 'data_build_command', 'read_rows',
+           'data_profile_command', 'data_info_command', 'data_check_command', 'data_export_command',
            'data_inputs_command', 'make_parser', 'sentence', 'main']
 
 # %% ../nbs/15_cli.ipynb #6ecb36ef
@@ -212,15 +212,10 @@ def dataset_index(
     return out
 
 # %% ../nbs/15_cli.ipynb #d447d0c4
-def is_dataset(
-    name: str,  # of a file, its ending may be left out
-) -> bool:
-    "Whether there is a dataset file of this name."
-    return name.endswith(".safetensors") or not os.path.exists(name) and os.path.exists(f"{name}.safetensors")
-
 def embed_command(args: argparse.Namespace) -> int:
     "wfclip embed"
     from wfclip.data.dataset import load_dataset
+    from wfclip.data.structure import is_dataset
     from wfclip.predict import Predictor
     from wfclip.search import build_index, build_index_from_dataset
     report = lambda text: print(f"wfclip: {text}", file=sys.stderr)

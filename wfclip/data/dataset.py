@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from .graph import GraphStore, flat_arrays, graph_arrays
 from .profile import Profile
-from .structure import Layer
+from .structure import Layer, is_dataset
 
 # %% ../../nbs/data/05_dataset.ipynb #5e6e1790
 FORMAT = "wfclip-dataset-1"
@@ -337,7 +337,6 @@ def load_dataset(
     name_or_path: str | os.PathLike = "dft2d",  # "dft2d", the bundled data, or a dataset file, its ending may be left out
 ) -> WorkFunctionDataset:
     "Open a dataset; ValueError with the reason if that is not possible."
-    path = Path(name_or_path)
-    if name_or_path == "dft2d": path = Path(str(files("wfclip.data") / "dft2d.safetensors"))
-    elif not path.is_file() and Path(f"{path}.safetensors").is_file(): path = Path(f"{path}.safetensors")
+    path = Path(str(files("wfclip.data") / "dft2d.safetensors")) if name_or_path == "dft2d" else Path(name_or_path)
+    if is_dataset(path) and path.suffix != ".safetensors": path = Path(f"{path}.safetensors")
     return WorkFunctionDataset(path)

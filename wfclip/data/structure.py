@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MIN_VACUUM', 'MAX_SPLIT', 'MIN_DISTANCE', 'printable', 'StructureError', 'reduced_formula', 'Layer',
-           'empty_intervals', 'find_normal', 'normal_axis', 'layer_frame', 'read_layer', 'read_arrays', 'read_label',
-           'read_layers']
+           'empty_intervals', 'find_normal', 'normal_axis', 'layer_frame', 'is_dataset', 'read_layer', 'read_arrays',
+           'read_label', 'read_layers']
 
 # %% ../../nbs/data/00_structure.ipynb #30de2891
 import os
@@ -334,10 +334,18 @@ def _database(path: Path) -> Iterator[Callable]:
     for row in connect(path).select(): yield lambda row=row: row
 
 # %% ../../nbs/data/00_structure.ipynb #0a1e6713
+def is_dataset(
+    path: str | os.PathLike,  # its ending may be left out
+) -> bool:
+    "Whether there is a dataset file of this name."
+    name = os.fspath(path)
+    return name.endswith(".safetensors") or os.path.isfile(f"{name}.safetensors") and not os.path.exists(name)
+
 def _dataset(path: Path) -> Iterator[Callable]:
     from wfclip.data.dataset import load_dataset
     for layer in load_dataset(path).layers(): yield lambda layer=layer: layer
 
+# %% ../../nbs/data/00_structure.ipynb #0bc6e035
 _MOST_ATOMS = 1_000_000  # in a cell: more is no sensible file
 
 def _check_count(path: Path):
@@ -360,11 +368,11 @@ def _any_format(path: Path) -> Iterator[Callable]:
 # %% ../../nbs/data/00_structure.ipynb #65a91343
 def _structures(path: Path) -> Iterator[Callable]:
     "For each structure in a file, a function that returns it."
+    if is_dataset(path): path = path if path.suffix == ".safetensors" else Path(f"{path}.safetensors")
     readers = {".cif": _cif, ".xyz": _xyz, ".extxyz": _xyz, ".db": _database, ".safetensors": _dataset}
     reader = next((readers[s.lower()] for s in reversed(path.suffixes) if s.lower() in readers), _any_format)
     try:
         if path.is_dir(): raise StructureError("a folder; give the files in it.", str(path))
-        if not path.exists() and Path(f"{path}.safetensors").is_file(): path = Path(f"{path}.safetensors")
         if not path.exists(): raise StructureError("no such file; check the path.", str(path))
         if not path.stat().st_size: raise StructureError("the file is empty; write it again.", str(path))
         yield from reader(path)
