@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import threading
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -88,9 +89,10 @@ def database_sources(
 
 def _labels(values: dict) -> dict[str, str]:
     "What the keys of a row say about its part of a split and its prototype."
-    part = {"valid": "val", "validation": "val"}.get(found := str(values.get("split", values.get("part", ""))), found)
-    given = dict(part=part if part in PARTS else "", prototype=str(values.get("prototype", "")))
-    return {k: v for k, v in given.items() if v}
+    part = _PARTS.get(str(values.get("split", values.get("part", ""))).lower(), "")
+    return {k: v for k, v in dict(part=part, prototype=str(values.get("prototype", ""))).items() if v}
+
+_PARTS = {name: name for name in PARTS} | dict(valid="val", validation="val", training="train")
 
 # %% ../../nbs/data/06_build.ipynb #7972f1da
 COLUMNS = ("id", "structure", "profile", "efermi", "vbm", "cbm", "gap", "units", "prototype", "part")  # of a table
@@ -100,7 +102,8 @@ def table_sources(
 ) -> Iterator[Source]:
     "The lines of a table, paths relative to it; ValueError if its columns are not known."
     with open(path, newline="", encoding="utf-8-sig", errors="replace") as f:
-        table = csv.DictReader(f)
+        lines = f.read().replace("\0", "").splitlines()
+        table = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         unknown = sorted(set(map(str, table.fieldnames or ["nothing"])) - set(COLUMNS))
         if unknown or "profile" not in (table.fieldnames or ()):
             raise ValueError(f"{path}: a table has the column profile and any of {', '.join(COLUMNS)}, not {', '.join(unknown)}.")
@@ -109,7 +112,10 @@ def table_sources(
             if "profile" not in given: continue
             profile = path.parent / given.pop("profile")
             if "structure" in given: given["structure"] = str(path.parent / given["structure"])
-            yield Source(given.pop("id", profile.name.split(".")[0]), str(profile), given=given)
+            part = given.get("part", "")
+            problem = "" if not part or part in _PARTS else f"its part is {part!r} in the table; write {', '.join(PARTS)} or nothing."
+            if part: given["part"] = _PARTS.get(part, "")
+            yield Source(given.pop("id", profile.name.split(".")[0]), str(profile), given=given, problem=problem)
 
 # %% ../../nbs/data/06_build.ipynb #3b95e9d7
 def find_sources(
@@ -132,12 +138,16 @@ def find_sources(
     return found
 
 # %% ../../nbs/data/06_build.ipynb #69108079
+def _row(source: Source) -> Any:
+    "The row of a database that a source stands for."
+    from ase.db import connect
+    try: return connect(source.path).get(id=source.row)
+    except Exception as error: raise ProfileError(f"the row cannot be read ({type(error).__name__}); correct it.") from None
+
 def _potential(source: Source, units: str | None) -> Potential:
     "Read what a source stands for."
     if source.problem: raise ProfileError(source.problem)
-    if source.row is not None:
-        from ase.db import connect
-        return row_potential(connect(source.path).get(id=source.row), source.path)
+    if source.row is not None: return row_potential(_row(source), source.path)
     return read_potential(source.path, source.given.get("units", units), source.given.get("structure"))
 
 def _numbers(source: Source) -> dict[str, float]:
@@ -145,13 +155,16 @@ def _numbers(source: Source) -> dict[str, float]:
     try: return {k: float(source.given[k]) for k in ("efermi", "vbm", "cbm", "gap") if k in source.given}
     except ValueError: raise ProfileError("a number of its line in the table cannot be read; correct it.") from None
 
+# %% ../../nbs/data/06_build.ipynb #18365987
 def read_entry(
     source: Source,
     units: str | None = None,  # of energies in files that do not say: eV, Ry or Ha
 ) -> tuple[Entry, list[str]]:  # a material, and doubts about it
     "Read one calculation; ProfileError or StructureError, in one sentence, if it cannot be used."
     given = _numbers(source)
-    potential = replace(p := _potential(source, units), levels=replace(p.levels, **given), id=source.id)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", UserWarning)
+        potential = replace(p := _potential(source, units), levels=replace(p.levels, **given), id=source.id)
     if potential.layer is None:
         raise ProfileError("no structure beside it; put its CONTCAR, CIF or output there, or name it in a table.")
     profile = replace(potential.profile(), id=source.id)
@@ -159,7 +172,7 @@ def read_entry(
     properties = dict(gap=gap, vbm=profile.vbm if gap else None, cbm=profile.cbm if gap else None)
     entry = Entry(replace(potential.layer, id=source.id), profile, source.given.get("prototype", ""), properties,
                   part=source.given.get("part", ""))
-    return entry, potential_warnings(potential, profile)
+    return entry, potential_warnings(potential, profile) + [str(w.message) for w in heard if w.category is UserWarning]
 
 # %% ../../nbs/data/06_build.ipynb #05caf41e
 def fingerprint(
@@ -216,8 +229,8 @@ def part_name(
     units: str | None,  # as for `read_entry`
 ) -> str:
     "A name that changes with anything the part depends on."
-    at = lambda s: (_state(os.path.dirname(s.path)) if s.row is None else str(os.stat(s.path).st_mtime_ns),
-                    _state(os.path.dirname(s.given.get("structure", s.path))))
+    folders = lambda s: [os.path.dirname(f) for f in (s.path, s.given.get("structure")) if f]
+    at = lambda s: os.stat(s.path).st_mtime_ns if s.row is not None else [_state(f) for f in folders(s)]
     text = repr([__version__, units, [(s, at(s)) for s in sources]])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -276,6 +289,7 @@ def build_parts(
 ) -> list[Path]:  # of the parts, without ending
     "Build all parts that are not there yet; ChildProcessError if a process died."
     from tqdm import tqdm
+    _state.cache_clear()
     paths = [folder / part_name(p, units) for p in parts]
     todo = [(p, path, units) for p, path in zip(parts, paths) if not path.with_suffix(".json").exists()]
     with tqdm(total=sum(map(len, parts)), unit="calculation", disable=not progress) as bar:

@@ -345,7 +345,7 @@ def _dataset(path: Path) -> Iterator[Callable]:
     from wfclip.data.dataset import load_dataset
     for layer in load_dataset(path).layers(): yield lambda layer=layer: layer
 
-# %% ../../nbs/data/00_structure.ipynb #0bc6e035
+# %% ../../nbs/data/00_structure.ipynb #fd685437
 _MOST_ATOMS = 1_000_000  # in a cell: more is no sensible file
 
 def _check_count(path: Path):
