@@ -113,7 +113,7 @@ def table_sources(
             profile = path.parent / given.pop("profile")
             if "structure" in given: given["structure"] = str(path.parent / given["structure"])
             part = given.get("part", "")
-            problem = "" if not part or part in _PARTS else f"its part is {part!r} in the table; write {', '.join(PARTS)} or nothing."
+            problem = f"its part is {part!r} in the table; write {', '.join(PARTS)} or nothing." * (part not in (*_PARTS, ""))
             if part: given["part"] = _PARTS.get(part, "")
             yield Source(given.pop("id", profile.name.split(".")[0]), str(profile), given=given, problem=problem)
 
@@ -155,7 +155,7 @@ def _numbers(source: Source) -> dict[str, float]:
     try: return {k: float(source.given[k]) for k in ("efermi", "vbm", "cbm", "gap") if k in source.given}
     except ValueError: raise ProfileError("a number of its line in the table cannot be read; correct it.") from None
 
-# %% ../../nbs/data/06_build.ipynb #18365987
+# %% ../../nbs/data/06_build.ipynb #a22c7d8c
 def read_entry(
     source: Source,
     units: str | None = None,  # of energies in files that do not say: eV, Ry or Ha
