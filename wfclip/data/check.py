@@ -160,6 +160,8 @@ def potential_lines(
             f" {1e3 * max(r['std_bottom'], r['std_top']):8.1f} | {r['axis']:>5}  {a:.1f} to {b:.1f}, {c:.1f} to {d:.1f}")
         dipole = {True: "with dipole correction", False: "no dipole correction", None: ""}[r["dipole_correction"]]
         told = [r["code"], f"{r['potential']} potential", f"in {r['unit']}", dipole, *r["notes"]]
+        if r["ionization_energy"] is not None:
+            told.append(f"band edges {r['ionization_energy']:.3f} and {r['electron_affinity']:.3f} eV below vacuum")
         if r["read"]: told.append(f"levels from {', '.join(r['read'])}")
         yield "  " + printable(", ".join(filter(None, told)))
         yield from (printable(f"  ! {w}") for w in r["warnings"])
