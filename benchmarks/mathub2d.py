@@ -8,8 +8,9 @@
     python benchmarks/mathub2d.py compare RUN RUN_ON_RAW                        # nbs/results/mathub/compare_PRESET.json
     python benchmarks/mathub2d.py shipped pairs.db mathub.safetensors           # nbs/results/mathub/shipped.json
 
-`pairs.jsonl.gz`, which tells metals from insulators, and `labels_split_1899.csv` are expected beside pairs.db. What is written
-are figures of many materials together: no structure, no profile and no label of a single one.
+With `--start` PRESET is pretrained. `pairs.jsonl.gz`, which tells metals from insulators, and `labels_split_1899.csv` are
+expected beside pairs.db. What is written are figures of many materials together: no structure, no profile and no label of a
+single one.
 """
 import csv
 import gzip
@@ -243,7 +244,8 @@ def write_run(pairs: str, run: str):
     records = read_metrics(folder)
     best = min(records, key=lambda r: r["val_loss"])
     absolute = {name: np.percentile(np.abs(p - ours), np.arange(0, 101, 2.5)).tolist() for name, p in predicted.items()}
-    save(f"{'wfclip' if config['model']['joint'] else 'paper'}-{'raw' if raw else 'phi'}-{training.member}", dict(
+    kind = "pretrained" if training.start != "random" else "wfclip" if config["model"]["joint"] else "paper"
+    save(f"{kind}-{'raw' if raw else 'phi'}-{training.member}", dict(
         command=command(config, raw), seconds=sum(r["seconds"] for r in records), best_epoch=best["epoch"], split=result["split"],
         versions=json.loads((folder / "environment.json").read_text()),
         retrieval=retrieval, ranks={k: sorted(r) for k, r in result["ranks"].items()}, validation=result["validation"],
