@@ -215,6 +215,13 @@ def from_profile(embedded: torch.Tensor, wf: np.ndarray, split: Split) -> dict:
     return {name: error_metrics(fit(*parts)(embedded[split.test])[:, 0].numpy(), wf[split.test]) for name, fit in fits.items()}
 
 
+def new_to_shipped(data: WorkFunctionDataset, split: Split, predicted: dict[str, np.ndarray], true: np.ndarray) -> dict:
+    "Errors on the test materials whose composition the model in the package has not seen."
+    seen = set(read_bank(WEIGHTS / "bank.safetensors").formulas)
+    new = np.array([data.formulas[i] not in seen for i in split.test])
+    return dict(n=int(new.sum()), **{k: error_metrics(p[new], true[new]) for k, p in predicted.items() if new.any()})
+
+
 def command(config: dict, raw: bool) -> str:
     "The command line of a run."
     changed = {k: v for k, v in config["training"].items() if v != getattr(TrainConfig(), k)}
@@ -253,6 +260,7 @@ def write_run(pairs: str, run: str):
         less_than_forest={k: paired(predicted[FOREST], predicted[k], ours) for k in METHODS.values() if k in predicted},
         from_profile=from_profile(embedded, data.properties["work_function"], split),
         coverage=[r for r in result["coverage"] if r["energy"] == "work_function"],
+        new_to_shipped=new_to_shipped(data, split, predicted, np.array([r["workfunction_eV"] for r in rows])),
         twins=twins(profiles, result["ranks"]["crystal_to_profile"]),
         worst_ten_of_tier_B=sum(rows[k]["tier"] == "B" for k in worst),
         curve=[{k: r[k] for k in ("epoch", "train_loss", "val_loss", "recall_at_1")} for r in records]))
