@@ -1,6 +1,6 @@
 """Compare runs on the MatHub-2d pairs, which are not part of this project; nbs/18_mathub2d.ipynb shows what this writes.
 
-    wfclip data build pairs.db -o mathub.safetensors                            # structures, profiles, the published split
+    wfclip data build pairs.db -o mathub.safetensors --functional PBE --tolerance 0   # structures, profiles, published split
     python benchmarks/mathub2d.py raw pairs.db mathub.safetensors raw.safetensors   # the same with profiles as published
     wfclip train --data mathub.safetensors --split given --epochs 80 --lr 3e-4 --out RUN
     python benchmarks/mathub2d.py data pairs.db mathub.safetensors              # nbs/results/mathub/data.json
@@ -8,8 +8,9 @@
     python benchmarks/mathub2d.py compare RUN RUN_ON_RAW                        # nbs/results/mathub/compare_PRESET.json
     python benchmarks/mathub2d.py shipped pairs.db mathub.safetensors           # nbs/results/mathub/shipped.json
 
-`pairs.jsonl.gz`, which tells metals from insulators, and `labels_split_1899.csv` are expected beside pairs.db. What is written
-are figures of many materials together: no structure, no profile and no label of a single one.
+With `--start` PRESET is pretrained. `pairs.jsonl.gz`, which tells metals from insulators, and `labels_split_1899.csv` are
+expected beside pairs.db. What is written are figures of many materials together: no structure, no profile and no label of a
+single one.
 """
 import csv
 import gzip
@@ -26,8 +27,10 @@ import torch
 from ase.data import atomic_numbers
 
 from wfclip.bank import METHODS, encode, encode_profiles, fit_kernel, fit_probe, predict_energies, read_bank
+from wfclip.data.check import potential_warnings
 from wfclip.data.dataset import PARTS, Entry, Split, WorkFunctionDataset, load_dataset, write_dataset
-from wfclip.data.profile import Profile, ProfileError, open_cell, plateaus
+from wfclip.data.profile import ProfileError, open_cell, plateaus
+from wfclip.data.readers import row_potential
 from wfclip.data.structure import Layer
 from wfclip.evaluate import baselines, error_metrics, evaluate, retrieval_result
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
@@ -41,14 +44,13 @@ BAD = ("MIP2D-656", "MIP2D-1725", "MIP2D-1048")  # rows known to be wrong
 
 
 def read_rows(pairs: str) -> list[dict]:
-    "The rows of pairs.db with the band gap of the matched structure: keys, atoms, z [448] in Å, v [448] in eV."
+    "The rows of pairs.db with the band gap of the matched structure: keys, atoms, potential."
     from ase.db import connect
     with gzip.open(Path(pairs).with_suffix(".jsonl.gz"), "rt") as f:
         gap = {r["mip2d_id"]: r["c2db_gap_eV"] for r in map(json.loads, f)}
     rows = []
     for row in connect(pairs).select():
-        atoms, (height, v) = row.toatoms(), np.asarray(row.data["work_func"], float).T
-        rows.append(dict(row.key_value_pairs, atoms=atoms, z=height * atoms.cell[2, 2], v=v, gap=gap[row.mip2d_id]))
+        rows.append(dict(row.key_value_pairs, atoms=row.toatoms(), potential=row_potential(row), gap=gap[row.mip2d_id]))
     return rows
 
 
@@ -83,9 +85,9 @@ def write_raw(pairs: str, source: str, out: str):
     data = load_dataset(source)
     entries = []
     for i, row in enumerate(rows_of(data, read_rows(pairs))):
-        p = data.profile(i).resample(300, 0.1)
+        p = data.profile(i).resample(960, 0.1 / 3)  # longer than any model's grid, whose ends would be filled with the levels
         entries.append(Entry(data.layer(i), replace(p, phi=p.phi + row["efermi_eV"]), part=data.parts[i]))
-    about = {k: v for k, v in data.about.items() if k != "format"}
+    about: Any = {k: v for k, v in data.about.items() if k != "format"}
     write_dataset(out, entries, **about | dict(name="mathub-raw"))
 
 
@@ -93,17 +95,16 @@ def quantiles(x) -> dict:
     return {str(q): float(np.percentile(x, q)) for q in (5, 25, 50, 75, 90, 95, 99, 100)}
 
 
-def vacuum(rows: list[dict]) -> tuple[list[dict], list[str]]:
-    "The outermost window of the vacuum on the worse side of each profile, and why profiles have no vacuum level."
-    worst, refused = [], []
-    for row in rows:
-        height = row["atoms"].positions[:, 2]
-        args = row["z"], row["v"], (height.min() + height.max()) / 2
-        sides = plateaus(*open_cell(*args), max_slope=np.inf)
-        worst.append(dict(slope=max(abs(p.slope) for p in sides), std=max(p.std for p in sides)))
-        try: Profile.from_potential(*args[:2], row["efermi_eV"], args[2])
-        except ProfileError as error: refused.append(str(error).split(",")[0])
-    return worst, refused
+def vacuum(rows: list[dict]) -> tuple[list[dict], Counter, Counter]:
+    "The outermost window on the worse side of each profile, why profiles were refused, and what the others are warned of."
+    worst, refused, warned = [], Counter(), Counter()
+    for p in (row["potential"] for row in rows):
+        sides = plateaus(*open_cell(p.z, p.v, p.center, p.layer.thickness), max_slope=np.inf)
+        worst.append(dict(slope=max(abs(s.slope) for s in sides), std=max(s.std for s in sides)))
+        try: doubts = " ".join(potential_warnings(p, p.profile()))
+        except ProfileError as error: refused[next(k for k in ("slope", "scatter") if k in str(error))] += 1
+        else: warned.update(dict(tail="LVTOT" in doubts, noise="noisy" in doubts))
+    return worst, refused, warned
 
 
 def is_bad(name: str) -> bool:
@@ -156,7 +157,7 @@ def write_data(pairs: str, source: str):
     "What is in the pairs, what was refused, and how the two readings of a work function differ."
     rows, data = read_rows(pairs), load_dataset(source)
     used, split = rows_of(data, rows), data.split("given")
-    worst, refused = vacuum(rows)
+    worst, refused, warned = vacuum(rows)
     wf, efermi = (np.array([r[k] for r in rows]) for k in ("workfunction_eV", "efermi_eV"))
     published = np.array([r["workfunction_eV"] for r in used])
     ours, step = data.properties["work_function"], np.abs(data.properties["step"])
@@ -167,7 +168,7 @@ def write_data(pairs: str, source: str):
     lost = [r for r in rows if r["mip2d_id"] not in {u["mip2d_id"] for u in used}]
     known = {data.formulas[i] for i in split.train}
     save("data", dict(
-        rows=len(rows), used=len(used), refused=Counter(refused), lost=Counter(r["split"] for r in lost),
+        rows=len(rows), used=len(used), refused=refused, warned=warned, lost=Counter(r["split"] for r in lost),
         parts={k: dict(n=len(getattr(split, k)), **tiers[k]) for k in PARTS},
         metals={k: sum(used[i]["gap"] == 0 for i in getattr(split, k)) for k in PARTS},
         leak=float(np.mean([data.formulas[i] in known for i in split.test])),
@@ -214,6 +215,13 @@ def from_profile(embedded: torch.Tensor, wf: np.ndarray, split: Split) -> dict:
     return {name: error_metrics(fit(*parts)(embedded[split.test])[:, 0].numpy(), wf[split.test]) for name, fit in fits.items()}
 
 
+def new_to_shipped(data: WorkFunctionDataset, split: Split, predicted: dict[str, np.ndarray], true: np.ndarray) -> dict:
+    "Errors on the test materials whose composition the model in the package has not seen."
+    seen = set(read_bank(WEIGHTS / "bank.safetensors").formulas)
+    new = np.array([data.formulas[i] not in seen for i in split.test])
+    return dict(n=int(new.sum()), **{k: error_metrics(p[new], true[new]) for k, p in predicted.items() if new.any()})
+
+
 def command(config: dict, raw: bool) -> str:
     "The command line of a run."
     changed = {k: v for k, v in config["training"].items() if v != getattr(TrainConfig(), k)}
@@ -243,7 +251,8 @@ def write_run(pairs: str, run: str):
     records = read_metrics(folder)
     best = min(records, key=lambda r: r["val_loss"])
     absolute = {name: np.percentile(np.abs(p - ours), np.arange(0, 101, 2.5)).tolist() for name, p in predicted.items()}
-    save(f"{'wfclip' if config['model']['joint'] else 'paper'}-{'raw' if raw else 'phi'}-{training.member}", dict(
+    kind = "pretrained" if training.start != "random" else "wfclip" if config["model"]["joint"] else "paper"
+    save(f"{kind}-{'raw' if raw else 'phi'}-{training.member}", dict(
         command=command(config, raw), seconds=sum(r["seconds"] for r in records), best_epoch=best["epoch"], split=result["split"],
         versions=json.loads((folder / "environment.json").read_text()),
         retrieval=retrieval, ranks={k: sorted(r) for k, r in result["ranks"].items()}, validation=result["validation"],
@@ -251,6 +260,7 @@ def write_run(pairs: str, run: str):
         less_than_forest={k: paired(predicted[FOREST], predicted[k], ours) for k in METHODS.values() if k in predicted},
         from_profile=from_profile(embedded, data.properties["work_function"], split),
         coverage=[r for r in result["coverage"] if r["energy"] == "work_function"],
+        new_to_shipped=new_to_shipped(data, split, predicted, np.array([r["workfunction_eV"] for r in rows])),
         twins=twins(profiles, result["ranks"]["crystal_to_profile"]),
         worst_ten_of_tier_B=sum(rows[k]["tier"] == "B" for k in worst),
         curve=[{k: r[k] for k in ("epoch", "train_loss", "val_loss", "recall_at_1")} for r in records]))

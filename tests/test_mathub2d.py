@@ -62,7 +62,9 @@ def test_the_data(script, folder):
 def test_runs_on_both_kinds_of_profile(script, folder):
     script.write_raw(folder / "pairs.db", folder / "mathub.safetensors", folder / "raw.safetensors")
     phi, raw = (load_dataset(folder / f"{name}.safetensors") for name in ("mathub", "raw"))
-    shift = (raw.profiles() - phi.profiles()).numpy()
+    for grid in ((448, 30 / 448), (256, 0.1)):
+        shift = (raw.profiles(*grid) - phi.profiles(*grid)).numpy()
+        assert np.median(np.ptp(shift, axis=1)) < .1, "a constant on every grid, to the ends"
     assert np.ptp(shift, axis=1).max() < 1e-4 and np.allclose(shift[:, 0], -3 + np.arange(82) / 50, atol=1e-4)
     assert np.allclose(raw.properties["work_function"], phi.properties["work_function"])
     runs = [train(WFClipConfig.paper(), data, folder / name, TrainConfig(epochs=1, split="given"), progress=False)
