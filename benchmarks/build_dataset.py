@@ -47,8 +47,8 @@ def make_database(path: Path, n: int):
 def memory() -> dict[str, float]:
     "Largest resident set and anonymous memory of this process so far, and the largest of a child, MB"
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    own, child = (resource.getrusage(who).ru_maxrss / 1e3 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return dict(peak_MB=own, anonymous_MB=int(status["RssAnon"].split()[0]) / 1e3, worker_MB=child)
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+    return dict(peak_MB=int(status["VmHWM"].split()[0]) / 1e3, anonymous_MB=int(status["RssAnon"].split()[0]) / 1e3, worker_MB=child)
 
 
 def build(folder: Path) -> dict:

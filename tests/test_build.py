@@ -33,7 +33,8 @@ def write_database(path: Path, n: int) -> Path:
 
 def start(source: Path, out: Path) -> subprocess.Popen:
     "`wfclip data build` with two workers, in a process group of its own"
-    code = "import sys; from wfclip.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = ("import signal, sys; from wfclip.cli import main; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "sys.exit(main(sys.argv[1:]))")  # the handler, in case that the tests run where SIGINT is ignored
     command = [sys.executable, "-c", code, "data", "build", str(source), "-o", str(out), "--workers", "2"]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

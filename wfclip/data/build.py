@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -277,7 +278,7 @@ def _start_worker() -> None:
         parent = multiprocessing.parent_process()
         if parent: parent.join()
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN: signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=follow, daemon=True).start()
 
 def build_parts(
@@ -308,6 +309,7 @@ def _run(todo: Sequence[tuple], workers: int) -> Iterator[int]:
         jobs = [pool.submit(build_part, *part) for part in todo]
         try: yield from (job.result() for job in as_completed(jobs))
         except BrokenProcessPool:
+            time.sleep(0.1)  # Ctrl-C reaches all processes: then it is told here, not that one has died
             raise ChildProcessError("a process that read calculations died, perhaps for lack of memory; run the same command "
                                     "again, it continues, with fewer --workers.") from None
         finally: pool.shutdown(cancel_futures=True)
