@@ -48,7 +48,8 @@ def memory() -> dict[str, float]:
     "Largest resident set and anonymous memory of this process so far, and the largest of a child, MB"
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
-    return dict(peak_MB=int(status["VmHWM"].split()[0]) / 1e3, anonymous_MB=int(status["RssAnon"].split()[0]) / 1e3, worker_MB=child)
+    own = {name: int(status[key].split()[0]) / 1e3 for name, key in (("peak_MB", "VmHWM"), ("anonymous_MB", "RssAnon"))}
+    return dict(own, worker_MB=child)
 
 
 def build(folder: Path) -> dict:
