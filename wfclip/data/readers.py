@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .grid import ENERGY_UNITS, BOHR, Grid, Stream, cube_header, locpot_header, plane_average
-from .levels import Levels, levels_beside, read_pw_structure
+from .levels import Levels, levels_beside, merge_levels, read_pw_structure
 from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
 from .structure import Layer, StructureError, _reason, layer_frame, normal_axis, printable, read_arrays, read_label
 
@@ -398,7 +398,7 @@ def read_potential(
     path = Path(path)
     try:
         found = _read_any(path, units, structure, progress)
-        found = replace(found, path=str(path), id=file_id(path), levels=_merge(found.levels, levels_beside(path)),
+        found = replace(found, path=str(path), id=file_id(path), levels=merge_levels([found.levels, levels_beside(path)]),
                         center=found.center if center is None else center)
         check_potential(found.z, found.v, found.center, found.layer.thickness if found.layer else None)
     except StructureError as error:
@@ -407,8 +407,3 @@ def read_potential(
     except Exception as error:  # of a library that reads a binary format
         raise ProfileError(f"{path}: cannot be read ({_reason(error)}); check the file.") from None
     return found
-
-# %% ../../nbs/data/01c_readers.ipynb #4c22e4a9
-def _merge(own: Levels, beside: Levels) -> Levels:
-    "What the file itself says, and where it says nothing, what stands beside it."
-    return replace(beside, **{k: x for k, x in vars(own).items() if x not in (None, "unknown", ())})
