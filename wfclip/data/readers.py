@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .grid import ENERGY_UNITS, BOHR, Grid, Stream, cube_header, locpot_header, plane_average
-from .levels import Levels, levels_beside, merge_levels, read_pw_structure
+from .levels import Levels, levels_beside, merge_levels, pw_outputs, read_pw_structure
 from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
 from .structure import Layer, StructureError, _reason, layer_frame, normal_axis, printable, read_arrays, read_label
 
@@ -126,10 +126,8 @@ def atoms_beside(
     "The structure that belongs to a potential without one; StructureError if it cannot be read."
     if structure is None: structure = structure_beside(path)
     if structure is not None: return read_arrays(structure), str(getattr(structure, "name", structure))
-    for name in levels_beside(path).sources:
-        if name.startswith(("OUTCAR", "vasprun", "INCAR")): continue
-        return read_arrays(read_pw_structure(path.parent / name)), name
-    return None
+    printed = pw_outputs(sorted(p for p in path.parent.iterdir() if p.is_file()))
+    return (read_arrays(read_pw_structure(printed[0])), printed[0].name) if printed else None
 
 # %% ../../nbs/data/01c_readers.ipynb #d40991fb
 def _place(arrays: tuple, id: str) -> tuple[Layer, str, float, float]:
