@@ -23,6 +23,7 @@ from wfclip.bank import (
     encode_profiles,
     known_together,
     nearest_similarity,
+    needs_geometry,
     predict_energies,
     unsigned,
 )
@@ -190,7 +191,8 @@ def evaluate(
     split, truth = split or data.split(), computed_energies(data)
     bank, y, grid = build_bank(model, data, split, members), as_targets(truth), model.config
     p_prof = encode_profiles(model, data.profiles(grid.profile_length, grid.profile_spacing)[split.test])
-    val, test = (encode([model, *members], data.graphs(), part) for part in (split.val, split.test))
+    models = [model, *members]
+    val, test = (encode(models, data.graphs(needs_geometry(models)), part) for part in (split.val, split.test))
     here, ways = {k: t[split.test] for k, t in truth.items()}, all_ways(test, bank)
     predictors = baselines(data, split, y) | {METHODS[m]: as_targets(e) for m, (e, _) in ways.items()}
     errors = {t: {name: error_metrics(p[:, k], y[split.test, k]) for name, p in predictors.items()}

@@ -24,10 +24,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .bank import METHODS, Bank, Features, encode, nearest_similarity, predict_energies, read_bank, retrieve
+from .bank import (METHODS, Bank, Features, encode, nearest_similarity, needs_geometry, predict_energies, read_bank,
+                         retrieve)
 from .blend import ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
-from .data.graph import GraphStore, graph_arrays
+from .data.graph import GraphStore, flat_graphs
 from .data.profile import Profile
 from .data.structure import Layer, StructureError, read_layers
 from .nn.clip import WEIGHTS, CrystalTower, WFClip, read_config
@@ -152,7 +153,7 @@ class _Ensemble:
         layers: Sequence[Layer],  # n layers
     ) -> Features:  # in the order of `layers`
         "Features, embeddings and head predictions of layers."
-        return encode(self.models, GraphStore([graph_arrays(l) for l in layers]))
+        return encode(self.models, GraphStore(flat_graphs(layers, geometry=needs_geometry(self.models))))
 
     def energies(self,
         features: Features,  # of n layers, as of `encode`

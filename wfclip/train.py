@@ -103,7 +103,7 @@ class Feed:
         config: WFClipConfig,  # says how profiles are sampled
         device: torch.device,
     ):
-        self.store = data.graphs().to(device)
+        self.store = data.graphs(geometry=not config.smooth_geometry).to(device)
         target = training_targets(data, config.profile_length, config.profile_spacing)
         self.target = {k: t.to(device) for k, t in target.items()}
 

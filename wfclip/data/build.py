@@ -178,15 +178,15 @@ def read_entry(
 # %% ../../nbs/data/06_build.ipynb #05caf41e
 def fingerprint(
     numbers: np.ndarray,  # atomic numbers [N]
-    src: np.ndarray,  # neighbour of each edge [E]
-    dst: np.ndarray,  # atom whose neighbour it is [E], ascending
-    dist: np.ndarray,  # length of the edge [E], ascending for each atom, Å, up to 8
+    src: np.ndarray,  # each neighbour [M]
+    dst: np.ndarray,  # atom whose neighbour it is [M]
+    dist: np.ndarray,  # their distance [M], Å, up to 8
     k: int = 12,  # neighbours of each kind
 ) -> np.ndarray:  # [S * S * k] for S elements, Å
     "Mean distance from the atoms of each element to their nearest ones of each element."
     kinds, kind = np.unique(numbers, return_inverse=True)
     key = dst.astype(np.int64) * len(kinds) + kind[src]
-    order = np.argsort(key, kind="stable")
+    order = np.lexsort((dist, key))
     key = key[order]
     rank = np.arange(len(key)) - np.searchsorted(key, key)
     near = np.full((len(numbers) * len(kinds), k), 8.0)
@@ -320,7 +320,8 @@ def _prints(arrays: dict) -> Iterator[np.ndarray]:
     atom, edge = arrays["atom_ptr"], arrays["edge_ptr"]
     for i in range(len(atom) - 1):
         at = slice(edge[i], edge[i + 1])
-        yield fingerprint(arrays["numbers"][atom[i]:atom[i + 1]], *(arrays[k][at] for k in ("edge_src", "edge_dst", "edge_dist")))
+        images = np.arange(edge[i], edge[i + 1]).repeat(arrays["edge_y"][at, 0].astype(int))
+        yield fingerprint(arrays["numbers"][atom[i]:atom[i + 1]], *(arrays[k][images] for k in ("edge_src", "edge_dst", "edge_dist")))
 
 def _copies(accepted: list[dict], first: np.ndarray) -> list[dict]:
     "Materials that are there before, and whether they agree."

@@ -22,7 +22,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from .graph import GraphStore, flat_arrays, graph_arrays
+from .geometry import local_geometry
+from .graph import GraphStore, flat_graphs
 from .profile import Profile
 from .structure import Layer, is_dataset
 
@@ -86,13 +87,12 @@ def _columns(entries: list[Entry]) -> dict[str, np.ndarray]:
 # %% ../../nbs/data/05_dataset.ipynb #0ab70c4b
 def _graph_columns(layers: list[Layer]) -> dict[str, np.ndarray]:
     "The crystal graphs of many layers as arrays of a dataset file."
-    flat = flat_arrays([graph_arrays(layer) for layer in layers])
+    flat = flat_graphs(layers)
     small = lambda t: t.int() if t.dtype == torch.long else t
-    names = "extra", "edge_src", "edge_dst", "edge_vec", "edge_dist", "edge_nearest"
-    return {k: small(flat[k]).numpy() for k in names} | dict(edge_ptr=flat["edge_ptr"].numpy())
+    return {k: small(flat[k]).numpy() for k in _OF_EDGES} | dict(edge_ptr=flat["edge_ptr"].numpy())
 
 # %% ../../nbs/data/05_dataset.ipynb #7a52c2ca
-_OF_ATOMS, _OF_EDGES = ("numbers", "positions", "extra"), ("edge_src", "edge_dst", "edge_vec", "edge_dist", "edge_nearest")
+_OF_ATOMS, _OF_EDGES = ("numbers", "positions"), ("edge_src", "edge_dst", "edge_dist", "edge_nearest", "edge_y")
 _PTR = dict.fromkeys(_OF_ATOMS, "atom_ptr") | dict.fromkeys(_OF_EDGES, "edge_ptr") | dict(phi="phi_ptr", density="density_ptr")
 _TYPES = dict(int64="I64", float64="F64", float32="F32", int32="I32", uint8="U8", bool="BOOL")  # in the order of safetensors
 _Parts = Sequence[tuple[str | os.PathLike, np.ndarray]]  # files, and which of their materials to take
@@ -283,8 +283,8 @@ def given_split(
 # %% ../../nbs/data/05_dataset.ipynb #a873f3fe
 def _stored_graphs(data: DatasetFile) -> dict[str, torch.Tensor]:
     "The arrays of the graphs that are in the file; empty if there are none."
-    names = "numbers", "atom_ptr", "extra", *(k for k in data.arrays if k.startswith("edge_"))
-    return {k: torch.from_numpy(data.arrays[k]) for k in names} if "edge_ptr" in data.arrays else {}
+    names = "numbers", "atom_ptr", "edge_ptr", *_OF_EDGES
+    return {k: torch.from_numpy(data.arrays[k]) for k in names} if "edge_y" in data.arrays else {}
 
 
 # %% ../../nbs/data/05_dataset.ipynb #6046aa77
@@ -296,10 +296,19 @@ class WorkFunctionDataset(DatasetFile):
         "All properties by name, each [n]; NaN where unknown. Energies in eV."
         return derived_properties({k: self.arrays[k] for k in PROPERTIES})
 
-    def graphs(self) -> GraphStore:
+    @cached_property
+    def _plain_graphs(self) -> GraphStore: return GraphStore(_stored_graphs(self) or flat_graphs(self.layers()))
+
+    @cached_property
+    def _full_graphs(self) -> GraphStore:
+        extra = np.concatenate([local_geometry(layer) for layer in self.layers()])
+        return GraphStore(self._plain_graphs.arrays | dict(extra=torch.from_numpy(extra)))
+
+    def graphs(self,
+        geometry: bool = False,  # with the local geometry, which only the published preset reads
+    ) -> GraphStore:
         "Crystal graphs of all materials: those of the file, or the first call computes them."
-        if "_graphs" not in vars(self): self._graphs = GraphStore(_stored_graphs(self) or list(map(graph_arrays, self.layers())))
-        return self._graphs
+        return self._full_graphs if geometry else self._plain_graphs
 
     def profiles(self,
         length: int = 256,  # samples L

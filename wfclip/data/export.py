@@ -49,7 +49,7 @@ def _array_problems(data: WorkFunctionDataset) -> Iterator[str]:
         if name not in a: continue
         if len(a[name]) != n + 1 or a[name][0] != 0 or (np.diff(a[name]) < 0).any() or a[name][-1] != len(a[of]):
             yield f"{name} does not lead through {of}"
-    for name in ("positions", "cell", "phi", "grid", "phi_top", "phi_bottom", "edge_vec", "extra"):
+    for name in ("positions", "cell", "phi", "grid", "phi_top", "phi_bottom", "edge_dist", "edge_y"):
         if name in a and not np.isfinite(a[name]).all(): yield f"{name} holds numbers that are not finite"
     if len(set(data.ids)) < n: yield f"{n - len(set(data.ids))} ids are there twice"
 

@@ -16,20 +16,21 @@ from ..data.graph import Batch
 def slots(
     ptr: torch.Tensor,  # first atom of each crystal and N [B + 1]
     size: int,  # side T of the dense square
+    n: int,  # atoms N, which the host knows without asking the device
 ) -> torch.Tensor:  # [N]
     "The row of each atom in a padded array [B T, ...]."
     count = ptr.diff()
     start = torch.arange(len(count), device=ptr.device) * size - ptr[:-1]
-    return torch.arange(int(ptr[-1]), device=ptr.device) + torch.repeat_interleave(start, count)
+    return torch.arange(n, device=ptr.device) + torch.repeat_interleave(start, count, output_size=n)
 
 # %% ../../nbs/nn/03_attention.ipynb #467a6567
 def pair_cells(
     batch: Batch,  # crystals
-    edges: torch.Tensor | slice = slice(None),  # which of its edges, [E] bool or a slice
+    edges: torch.Tensor | slice = slice(None),  # which of its edges, [E'] numbers or a slice
 ) -> tuple[torch.Tensor, torch.Tensor]:  # cells of the edges [E'], cells of the diagonal [N], both in 0 .. B T T - 1
     "Where each edge, and each atom's pair with itself, lies in the flattened dense square."
     T = batch.max_atoms
-    slot = slots(batch.ptr, T)
+    slot = slots(batch.ptr, T, len(batch.numbers))
     column = slot - batch.batch * T
     src, dst = batch.edge_index[:, edges]
     return slot[dst] * T + column[src], slot * T + column
@@ -63,9 +64,9 @@ class MinimumImageBias(nn.Module):
         weight: torch.Tensor | None = None,  # not used: the published form has no smooth cutoff
     ) -> torch.Tensor:  # [B, H, T, T]
         B, T = len(batch), batch.max_atoms
-        cells, diagonal = pair_cells(batch, batch.edge_nearest)
+        cells, diagonal = pair_cells(batch, batch.nearest)
         square = expanded.new_zeros(B * T * T, expanded.shape[1])
-        square = square.index_copy(0, cells, expanded[batch.edge_nearest])
+        square = square.index_copy(0, cells, expanded[batch.nearest])
         square = square.index_copy(0, diagonal, self_expanded.expand(len(diagonal), -1))
         bias = self.phi(square).float().view(B, T, T, -1)
         return bias.masked_fill(~real_pairs(batch)[..., None], MASKED).permute(0, 3, 1, 2)
@@ -93,7 +94,7 @@ class PeriodicBias(nn.Module):
         cells, diagonal = pair_cells(batch)
         kernel = lambda e: self.phi(e).float().clamp(max=20).exp()
         total = weight.new_zeros(B * T * T, self.heads)
-        total = total.index_add(0, cells, weight[:, None] * kernel(expanded))
+        total = total.index_add(0, cells, (weight * batch.edge_y[:, 0])[:, None] * kernel(expanded))
         total = total.index_add(0, diagonal, kernel(self_expanded).expand(len(diagonal), -1))
         bias = torch.where(total > 1e-20, total.clamp(min=1e-20).log(), MASKED)
         return bias.view(B, T, T, -1).permute(0, 3, 1, 2)
@@ -115,7 +116,7 @@ class BiasedAttention(nn.Module):
         bias: torch.Tensor,  # [B, H, T, T], about -1e4 where a pair must not count
         ptr: torch.Tensor,  # first atom of each crystal and N [B + 1]
     ) -> torch.Tensor:  # [N, dim]
-        (B, H, T, _), slot = bias.shape, slots(ptr, bias.shape[-1])
+        (B, H, T, _), slot = bias.shape, slots(ptr, bias.shape[-1], len(h))
         qkv = self.qkv(h)
         padded = qkv.new_zeros(B * T, qkv.shape[1]).index_copy(0, slot, qkv)
         q, k, v = padded.view(B, T, 3, H, -1).permute(2, 0, 3, 1, 4)       # each [B, H, T, d_k]

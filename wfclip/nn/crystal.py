@@ -39,9 +39,10 @@ class LocalEncoder(nn.Module):
         weight: torch.Tensor,  # smooth cutoff of each edge [E]
     ) -> torch.Tensor:  # [N, atom_dim]
         "Vectors of the atoms after the last gated convolution."
-        h, kept = self.embed(batch.numbers), slice(None) if self.config.all_images else batch.edge_nearest
-        faded = weight[kept] if self.config.smooth_cutoff else None
-        for gate in self.gates: h = gate(h, batch.edge_index[:, kept], expanded[kept], faded)
+        h, edges, c = self.embed(batch.numbers), batch.edge_index, self.config
+        times = (weight if c.smooth_cutoff else 1) * (batch.edge_y[:, 0] if c.all_images else torch.ones_like(weight))
+        if not c.all_images: edges, expanded, times = edges[:, batch.nearest], expanded[batch.nearest], times[batch.nearest]
+        for gate in self.gates: h = gate(h, edges, expanded, times)
         return h
 
 # %% ../../nbs/nn/05_crystal.ipynb #0485463d

@@ -19,7 +19,7 @@ class LocalMoments(nn.Module):
         dim: int,  # width of an atom's vector
         edge_dim: int,  # width of the edge expansion
         channels: int = 24,  # densities C per atom
-        degree: int = 3,  # highest degree of the spherical harmonics
+        degree: int = 3,  # highest degree of the spherical harmonics, at most 3
     ):
         super().__init__()
         self.sender, self.radial = nn.Linear(dim, channels), nn.Linear(edge_dim, channels, bias=False)
@@ -36,22 +36,19 @@ class LocalMoments(nn.Module):
         weight: torch.Tensor,  # smooth cutoff f_c of each edge [E]
     ) -> torch.Tensor:  # [N, 2 C degree]
         "Norms and inner products of the moments of each atom."
-        src, dst = batch.edge_index
+        (src, dst), sizes = batch.edge_index, [2 * l + 1 for l in range(len(self.mix) + 1)]
         w = self.sender(h).index_select(0, src) * self.radial(expanded) * weight[:, None]
-        parts = [moment_invariants(sum_moments(w, batch.edge_vec, dst, len(h), l), mix) for l, mix in enumerate(self.mix, 1)]
-        return self.norm(torch.cat(parts, 1))
+        a = sum_moments(w, batch.edge_y[:, 1:sum(sizes)], dst, len(h)).split(sizes[1:], dim=2)
+        return self.norm(torch.cat(list(map(moment_invariants, a, self.mix)), 1))
 
 # %% ../../nbs/nn/04a_moments.ipynb #666655fa
 def sum_moments(
     w: torch.Tensor,  # weight of each edge in each channel [E, C]
-    vec: torch.Tensor,  # edge vectors [E, 3], Å
+    y: torch.Tensor,  # spherical harmonics of the edges' directions [E, M]
     dst: torch.Tensor,  # receiver of each edge [E]
     n: int,  # atoms N
-    degree: int,  # l
-) -> torch.Tensor:  # A [N, C, 2 l + 1]
-    "Moments of degree l of the weighted directions around each atom."
-    from e3nn.o3 import spherical_harmonics
-    y = spherical_harmonics(degree, vec, normalize=True, normalization="component")  # [E, 2 l + 1]
+) -> torch.Tensor:  # A [N, C, M]
+    "Moments of the weighted directions around each atom."
     return w.new_zeros(n, w.shape[1], y.shape[1]).index_add(0, dst, w[:, :, None] * y[:, None, :])
 
 # %% ../../nbs/nn/04a_moments.ipynb #4f2dbd85

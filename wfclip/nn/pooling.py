@@ -65,11 +65,11 @@ class EdgeVectors(nn.Module):
         weight: torch.Tensor,  # smooth cutoff f_c of each edge [E]
     ) -> torch.Tensor:  # [N, C, 3]
         src, dst = batch.edge_index
-        y = 3 ** 0.5 * weight[:, None] * batch.edge_vec / batch.edge_dist[:, None]  # [E, 3]
+        y = weight[:, None] * batch.edge_y[:, :4]  # number of images and vectors, faded [E, 4]
         add = lambda x: h.new_zeros(len(h), *x.shape[1:]).index_add(0, dst, x)
-        w = self.sender(h).index_select(0, src) + self.edge(expanded)
-        total = add(w[:, :, None] * y[:, None, :]) + self.receiver(h)[:, :, None] * add(y)[:, None, :]
-        return total / (1 + add(weight)).sqrt()[:, None, None]
+        w, around = self.sender(h).index_select(0, src) + self.edge(expanded), add(y)[:, None, :]
+        total = add(w[:, :, None] * y[:, None, 1:]) + self.receiver(h)[:, :, None] * around[:, :, 1:]
+        return total / (1 + around[:, :, :1]).sqrt()
 
 # %% ../../nbs/nn/04_pooling.ipynb #546497cd
 def vector_invariants(
