@@ -26,7 +26,7 @@ from .data.dataset import Split, WorkFunctionDataset
 from .data.graph import GraphStore
 from .nn.clip import CrystalTower, WFClip, write_tensors
 
-# %% ../nbs/10a_bank.ipynb #f16eaee1
+# %% ../nbs/10a_bank.ipynb #1a53473c
 def needs_geometry(
     models: Sequence[CrystalTower],
 ) -> bool:

@@ -150,7 +150,7 @@ class Trainer:
         self.training, self.split, self.device = training, split, device
         self.model, self.feed = WFClip(config).to(device), Feed(data, config, device)
         if self.model.heads: self.model.heads.fit_statistics(self.feed.targets(split.train))
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, training.weight_decay), lr=training.lr)
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, training.weight_decay), lr=training.lr, fused=True)
         self.epoch, self.best, self.best_state = 0, math.inf, self.weights()
 
     def weights(self) -> dict[str, torch.Tensor]:

@@ -321,7 +321,8 @@ def _prints(arrays: dict) -> Iterator[np.ndarray]:
     for i in range(len(atom) - 1):
         at = slice(edge[i], edge[i + 1])
         images = np.arange(edge[i], edge[i + 1]).repeat(arrays["edge_y"][at, 0].astype(int))
-        yield fingerprint(arrays["numbers"][atom[i]:atom[i + 1]], *(arrays[k][images] for k in ("edge_src", "edge_dst", "edge_dist")))
+        neighbors = (arrays[k][images] for k in ("edge_src", "edge_dst", "edge_dist"))
+        yield fingerprint(arrays["numbers"][atom[i]:atom[i + 1]], *neighbors)
 
 def _copies(accepted: list[dict], first: np.ndarray) -> list[dict]:
     "Materials that are there before, and whether they agree."

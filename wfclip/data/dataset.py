@@ -288,13 +288,8 @@ def _stored_graphs(data: DatasetFile) -> dict[str, torch.Tensor]:
 
 
 # %% ../../nbs/data/05_dataset.ipynb #6046aa77
-class WorkFunctionDataset(DatasetFile):
-    "A dataset with everything a model needs from it, computed once and kept."
-
-    @cached_property
-    def properties(self) -> dict[str, np.ndarray]:
-        "All properties by name, each [n]; NaN where unknown. Energies in eV."
-        return derived_properties({k: self.arrays[k] for k in PROPERTIES})
+class _GraphDataset(DatasetFile):
+    "A dataset with its crystal graphs, computed once and kept."
 
     @cached_property
     def _plain_graphs(self) -> GraphStore: return GraphStore(_stored_graphs(self) or flat_graphs(self.layers()))
@@ -309,6 +304,15 @@ class WorkFunctionDataset(DatasetFile):
     ) -> GraphStore:
         "Crystal graphs of all materials: those of the file, or the first call computes them."
         return self._full_graphs if geometry else self._plain_graphs
+
+# %% ../../nbs/data/05_dataset.ipynb #162fd157
+class WorkFunctionDataset(_GraphDataset):
+    "A dataset with everything a model needs from it, computed once and kept."
+
+    @cached_property
+    def properties(self) -> dict[str, np.ndarray]:
+        "All properties by name, each [n]; NaN where unknown. Energies in eV."
+        return derived_properties({k: self.arrays[k] for k in PROPERTIES})
 
     def profiles(self,
         length: int = 256,  # samples L

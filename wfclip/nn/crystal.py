@@ -66,10 +66,13 @@ class AtomEncoder(LocalEncoder):
         weight: torch.Tensor,  # smooth cutoff of each edge [E]
     ) -> torch.Tensor:  # [N, D]
         "Vectors of the atoms after the last block."
-        extra = self.moments(self.embed(batch.numbers), batch, expanded, weight) if self.moments else batch.extra
-        h = self.fuse(torch.cat([self.local(batch, expanded, weight), extra], 1))
-        origin = self.expand(weight.new_zeros(()))
-        for bias, block in zip(self.biases, self.blocks): h = block(h, bias(batch, expanded, origin, weight), batch.ptr)
+        with torch.autocast(weight.device.type, enabled=False):
+            extra = self.moments(self.embed(batch.numbers), batch, expanded, weight) if self.moments else batch.extra
+            if extra is None: raise ValueError("This model reads the local geometry: make its graphs with geometry=True.")
+            h = self.fuse(torch.cat([self.local(batch, expanded, weight), extra], 1))
+            origin = self.expand(weight.new_zeros(()))
+            biases = [bias(batch, expanded, origin, weight) for bias in self.biases]
+        for bias, block in zip(biases, self.blocks): h = block(h, bias, batch.ptr)
         return self.norm(h)
 
 # %% ../../nbs/nn/05_crystal.ipynb #89637937
@@ -88,7 +91,7 @@ class CrystalEncoder(AtomEncoder):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:  # z [B, D]; polar vector [B, 3], None without `vectors`
         "Embedding and pooled vector."
         edges = self.expand(batch.edge_dist), smooth_cutoff(batch.edge_dist, self.config.cutoff)
-        with torch.autocast(batch.edge_dist.device.type, enabled=False):
-            return self.pool(self.atoms(batch, *edges), batch, *edges)
+        h = self.atoms(batch, *edges).float()
+        with torch.autocast(batch.edge_dist.device.type, enabled=False): return self.pool(h, batch, *edges)
 
     def forward(self, batch: Batch) -> torch.Tensor: return self.features(batch)[0]
