@@ -8,7 +8,7 @@ one whose order of neighbours does not depend on rounding. With equal weights, l
 `WFClip(WFClipConfig.paper())`: tests/test_reference.py.
 """
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -142,8 +142,6 @@ class Pooling(nn.Module):
 
 
 class CrystalEncoder(nn.Module):
-    "Elements, gates, local geometry, Transformer, pooling."
-
     def __init__(self, c: WFClipConfig):
         super().__init__()
         self.embed = nn.Embedding(119, c.atom_dim)
@@ -223,17 +221,19 @@ def training_step(model: Reference, optimizer: torch.optim.Optimizer, crystals: 
     return loss.detach()
 
 
-def training_epochs(model: Reference, loader: DataLoader, epochs: int, lr: float = 1e-4) -> Iterator[float]:
-    "Train with cosine annealing; the mean loss of each epoch, after it."
-    device, optimizer = next(model.parameters()).device, torch.optim.AdamW(model.parameters(), lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(loader))
-    for _ in range(epochs):
-        model.train()
-        losses = []
-        for crystals, profiles in loader:
-            losses.append(training_step(model, optimizer, crystals.to(device), profiles.to(device)))
-            schedule.step()
-        yield float(torch.stack(losses).mean())
+def make_optimizer(model: Reference, steps: int, lr: float = 1e-4):
+    "AdamW, and cosine annealing over so many steps."
+    optimizer = torch.optim.AdamW(model.parameters(), lr)
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+
+def train_epoch(model: Reference, loader: DataLoader, optimizer, schedule) -> float:
+    "Train on all batches of a loader; the mean loss."
+    device, losses = next(model.parameters()).device, []
+    for crystals, profiles in loader:
+        losses.append(training_step(model.train(), optimizer, crystals.to(device), profiles.to(device)))
+        schedule.step()
+    return float(torch.stack(losses).mean())
 
 
 def copy_weights(model: Reference, source: WFClip) -> Reference:

@@ -8,7 +8,7 @@ import torch
 from project import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
-from reference import Reference, copy_weights, featurise, make_loader, minimum_image, training_epochs
+from reference import Reference, copy_weights, featurise, make_loader, make_optimizer, minimum_image, train_epoch
 
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import load_dataset
@@ -111,5 +111,7 @@ def test_features_are_those_of_the_structure_alone():
 def test_it_learns():
     torch.manual_seed(0)
     c = configuration(64)
-    losses = list(training_epochs(Reference(c), make_loader(DATA, INDEX, c, batch_size=14), 12, 3e-4))
+    model, loader = Reference(c), make_loader(DATA, INDEX, c, batch_size=14)
+    state = make_optimizer(model, 24, 3e-4)
+    losses = [train_epoch(model, loader, *state) for _ in range(12)]
     assert losses[-1] < .7 * losses[0]
