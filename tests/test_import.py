@@ -2,7 +2,9 @@
 from importlib import import_module
 
 import pytest
-from project import python
+from project import ROOT, python
+
+from wfclip.cli import COMMANDS, DATA_COMMANDS
 
 HEAVY = {"torch_geometric", "e3nn", "pymatgen", "matplotlib", "sklearn", "ase", "torch"}
 PUBLIC = {
@@ -45,6 +47,28 @@ METHODS = {
 def test_import_is_cheap():
     loaded = python("-c", "import sys, wfclip; print(*{name.partition('.')[0] for name in sys.modules})")
     assert not HEAVY & set(loaded.split())
+
+
+def loaded_by(*commands: list[str]) -> set[str]:
+    "Packages that these commands of `wfclip` import, in a process of their own"
+    code = f"""
+import sys
+from wfclip.cli import main
+assert not any(main(command) for command in {commands})
+print(*{{name.partition(".")[0] for name in sys.modules}})"""
+    return set(python("-c", code).splitlines()[-1].split())
+
+
+def test_help_is_cheap():
+    commands = [[], *([name] for name in COMMANDS), ["data"], *(["data", name] for name in DATA_COMMANDS)]
+    loaded = loaded_by(*([*command, "--help"] for command in commands))
+    assert "argparse" in loaded and not (HEAVY | {"numpy", "safetensors", "tqdm"}) & loaded
+
+
+def test_predict_imports_only_what_it_needs():
+    "Torch, e3nn for the layers of the pooling, pymatgen for CIF and a little of ASE, but nothing else that is heavy"
+    loaded = loaded_by(["predict", str(ROOT / "examples/MoS2.cif")])
+    assert "torch" in loaded and not {"torch_geometric", "matplotlib", "sklearn", "pandas", "h5py"} & loaded
 
 
 @pytest.mark.parametrize("module", PUBLIC)
