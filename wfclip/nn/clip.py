@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'WEIGHTS', 'write_atomic', 'write_json', 'write_tensors', 'read_config', 'load_weights', 'Pretrained',
-           'Encoded', 'CrystalTower', 'Towers', 'WFClip']
+           'Encoded', 'CrystalTower', 'Towers', 'WFClip', 'Objective']
 
 # %% ../../nbs/nn/09_clip.ipynb #ab73d34a
 import json
@@ -23,7 +23,7 @@ from ..config import WFClipConfig
 from ..data.graph import Batch
 from .crystal import CrystalEncoder
 from .heads import PropertyHeads, heads_loss
-from .loss import Temperature, contrastive_loss, gather_rows
+from .loss import Temperature, contrastive_loss, widen
 from .resnet1d import ResNet1D
 
 # %% ../../nbs/nn/09_clip.ipynb #ccfbe585
@@ -135,7 +135,7 @@ class CrystalTower(Pretrained):
         z: torch.Tensor,  # crystal features [B, D]
     ) -> torch.Tensor:  # [B, D], unit length
         "Embed crystals whose features are at hand."
-        return normalize(self.crystal_head(z).float(), dim=1)
+        return normalize(widen(self.crystal_head(z)), dim=1)
 
     def predict_properties(self,
         z: torch.Tensor,  # crystal features [B, D]
@@ -143,7 +143,7 @@ class CrystalTower(Pretrained):
     ) -> dict[str, torch.Tensor]:  # by name; empty without heads
         "What the heads say, in float32."
         if self.heads is None: return {}
-        with torch.autocast(z.device.type, enabled=False): return self.heads(z.float(), v)
+        with torch.autocast(z.device.type, enabled=False): return self.heads(widen(z), v)
 
 # %% ../../nbs/nn/09_clip.ipynb #2750c73c
 class Towers(CrystalTower):
@@ -165,7 +165,7 @@ class Towers(CrystalTower):
         profiles: torch.Tensor,  # phi [B, L], eV, sampled as the configuration says
     ) -> torch.Tensor:  # [B, D], unit length
         "Embed work function profiles."
-        return normalize(self.profile_head(self.profile(profiles)).float(), dim=1)
+        return normalize(widen(self.profile_head(self.profile(profiles))), dim=1)
 
 # %% ../../nbs/nn/09_clip.ipynb #e1443bfe
 class WFClip(Towers):
@@ -185,15 +185,35 @@ class WFClip(Towers):
     def loss(self,
         encoded: Encoded,  # of a batch
         target: dict[str, torch.Tensor],  # targets of the heads, as of `training_targets`
+        spread: bool = False,  # over processes: this is the part of this one, and the mean over processes is the loss
     ) -> tuple[torch.Tensor, torch.Tensor]:  # contrastive loss, heads' loss; scalars, 0 for a part that is off
         "The two parts of the objective; the total is contrastive + joint_weight · heads."
         contrast = heads = encoded.p_cry.new_zeros(())
         if encoded.p_prof is not None:
-            contrast = contrastive_loss(gather_rows(encoded.p_cry), gather_rows(encoded.p_prof), self.temperature())
-        if self.heads: heads = heads_loss(encoded.properties, target, self.heads.scale())
+            contrast = contrastive_loss(encoded.p_cry, encoded.p_prof, self.temperature(), spread)
+        if self.heads: heads = heads_loss(encoded.properties, target, self.heads.scale(), spread)
         return contrast, heads
 
     def predict(self, source, **options):
         "What this model, read from a run or from the package, says of one structure: see `wfclip.predict.predict_one`."
         from wfclip.predict import predict_one
         return predict_one(source, self.folder, **options)
+
+# %% ../../nbs/nn/09_clip.ipynb #fd33209e
+class Objective(nn.Module):
+    "A model with its loss: of a batch, or of this process's part of one."
+
+    def __init__(self,
+        model: WFClip,  # to be trained
+    ):
+        super().__init__()
+        self.model = model
+
+    def forward(self,
+        batch: Batch,  # B crystals
+        profiles: torch.Tensor,  # phi [B, L], eV
+        target: dict[str, torch.Tensor],  # targets of the heads, as of `training_targets`
+    ) -> torch.Tensor:  # loss, scalar, float32
+        encoded = self.model(batch, profiles)
+        with torch.autocast(profiles.device.type, enabled=False): contrast, heads = self.model.loss(encoded, target, True)
+        return contrast + self.model.config.joint_weight * heads
