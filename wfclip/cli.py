@@ -82,7 +82,7 @@ def _train(args: argparse.Namespace, device: str) -> int:
     if rank() == 0: print(run_summary(run))
     return 0
 
-# %% ../nbs/15_cli.ipynb #a4ac098d
+# %% ../nbs/15_cli.ipynb #ede96606
 def _to_train(args: argparse.Namespace, device: str) -> tuple:
     from wfclip.data.dataset import load_dataset
     from wfclip.predict import open_device

@@ -212,7 +212,7 @@ def encode_whole(
     properties = {k: torch.cat([e.properties[k] for e in parts]) for k in parts[0].properties}
     return Encoded(torch.cat([e.p_cry for e in parts]), torch.cat(p_prof) if p_prof else None, properties)
 
-# %% ../nbs/10_train.ipynb #b4f0ffa1
+# %% ../nbs/10_train.ipynb #21b0fb45
 def encode_shared(
     model: WFClip,
     feed: Feed,
@@ -295,7 +295,7 @@ def start_weights(
         raise ValueError(f"{start}: a model of another configuration; start from one of the same preset, or with random weights.")
     return source.state_dict()
 
-# %% ../nbs/10_train.ipynb #74a99d90
+# %% ../nbs/10_train.ipynb #1ee0bc59
 def check_processes(
     training: TrainConfig,
     split: Split,
@@ -390,7 +390,7 @@ def keep_epoch(
         save_checkpoint(trainer, out)
         save_figure(plot_curves(records), out / "curves.png")
 
-# %% ../nbs/10_train.ipynb #45528d72
+# %% ../nbs/10_train.ipynb #928da319
 def run_epochs(
     trainer: Trainer,
     out: Path,  # run folder

@@ -23,7 +23,7 @@ from ..config import WFClipConfig
 from ..data.graph import Batch
 from .crystal import CrystalEncoder
 from .heads import PropertyHeads, heads_loss
-from .loss import Temperature, contrastive_loss, widen
+from .loss import Temperature, contrastive_loss
 from .resnet1d import ResNet1D
 
 # %% ../../nbs/nn/09_clip.ipynb #ccfbe585
@@ -135,7 +135,7 @@ class CrystalTower(Pretrained):
         z: torch.Tensor,  # crystal features [B, D]
     ) -> torch.Tensor:  # [B, D], unit length
         "Embed crystals whose features are at hand."
-        return normalize(widen(self.crystal_head(z)), dim=1)
+        return normalize(self.crystal_head(z).float(), dim=1)
 
     def predict_properties(self,
         z: torch.Tensor,  # crystal features [B, D]
@@ -143,7 +143,7 @@ class CrystalTower(Pretrained):
     ) -> dict[str, torch.Tensor]:  # by name; empty without heads
         "What the heads say, in float32."
         if self.heads is None: return {}
-        with torch.autocast(z.device.type, enabled=False): return self.heads(widen(z), v)
+        with torch.autocast(z.device.type, enabled=False): return self.heads(z.float(), v)
 
 # %% ../../nbs/nn/09_clip.ipynb #2750c73c
 class Towers(CrystalTower):
@@ -165,7 +165,7 @@ class Towers(CrystalTower):
         profiles: torch.Tensor,  # phi [B, L], eV, sampled as the configuration says
     ) -> torch.Tensor:  # [B, D], unit length
         "Embed work function profiles."
-        return normalize(widen(self.profile_head(self.profile(profiles))), dim=1)
+        return normalize(self.profile_head(self.profile(profiles)).float(), dim=1)
 
 # %% ../../nbs/nn/09_clip.ipynb #e1443bfe
 class WFClip(Towers):

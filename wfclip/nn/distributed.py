@@ -6,7 +6,7 @@
 __all__ = ['T', 'in_group', 'world', 'rank', 'together', 'on_first', 'own_device', 'process_group', 'sum_processes',
            'gather_rows', 'SyncBatchNorm', 'synchronise', 'parallel']
 
-# %% ../../nbs/nn/07a_distributed.ipynb #5dd7a0a7
+# %% ../../nbs/nn/07a_distributed.ipynb #02e472ea
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from torch.nn.functional import batch_norm
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-# %% ../../nbs/nn/07a_distributed.ipynb #5a9527d8
+# %% ../../nbs/nn/07a_distributed.ipynb #5e706aa3
 def in_group() -> bool:
     "Whether this process belongs to a group, be it alone in it."
     return dist.is_available() and dist.is_initialized()
@@ -33,7 +33,7 @@ def rank() -> int:  # 0 to W - 1
     "The number of this process; 0 outside of a process group."
     return dist.get_rank() if in_group() else 0
 
-# %% ../../nbs/nn/07a_distributed.ipynb #cc4ea8ba
+# %% ../../nbs/nn/07a_distributed.ipynb #49ac6b72
 T = TypeVar("T")
 
 def together(
@@ -57,7 +57,7 @@ def on_first(
     if world() > 1: dist.broadcast_object_list(box)
     return box[0]  # pyright: ignore
 
-# %% ../../nbs/nn/07a_distributed.ipynb #53ed44f8
+# %% ../../nbs/nn/07a_distributed.ipynb #3367a321
 def own_device(
     name: str | None = None,  # "cpu", "cuda" ...; None: CUDA if there is one
 ) -> str:  # the same; "cuda" is the GPU of this process, such as "cuda:1"
@@ -69,7 +69,7 @@ def own_device(
                                        f"start torchrun with --nproc-per-node {gpus}, or train with --device cpu.")
     return f"cuda:{local}"
 
-# %% ../../nbs/nn/07a_distributed.ipynb #d248f956
+# %% ../../nbs/nn/07a_distributed.ipynb #da2cf550
 @contextmanager
 def process_group(
     name: str | None = None,  # device, as of `own_device`
@@ -86,7 +86,7 @@ def process_group(
     together(lambda: None)  # no process leaves while another still listens to it
     dist.destroy_process_group()
 
-# %% ../../nbs/nn/07a_distributed.ipynb #399934a0
+# %% ../../nbs/nn/07a_distributed.ipynb #6836f7c1
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
@@ -103,7 +103,7 @@ def sum_processes(
     "Sum over processes, with gradient; just `x` where there is one process."
     return x if world() == 1 else _Sum.apply(x)  # pyright: ignore
 
-# %% ../../nbs/nn/07a_distributed.ipynb #86cddb8f
+# %% ../../nbs/nn/07a_distributed.ipynb #d7a21bc8
 def gather_rows(
     p: torch.Tensor,  # rows of this process [B, ...]
     sizes: list[int] | None = None,  # number of rows of each process; None: B in all
@@ -114,7 +114,7 @@ def gather_rows(
     before, after = sum(sizes[:rank()]), sum(sizes[rank() + 1:])
     return sum_processes(torch.cat([p.new_zeros(before, *p.shape[1:]), p, p.new_zeros(after, *p.shape[1:])]))
 
-# %% ../../nbs/nn/07a_distributed.ipynb #fec602c1
+# %% ../../nbs/nn/07a_distributed.ipynb #df0d41c3
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float):
@@ -137,7 +137,7 @@ class _Normalise(torch.autograd.Function):
         by_weight, by_bias = sum_processes(torch.stack([d_weight, d_bias])) * weight * (var + ctx.eps).rsqrt() / count
         return local - batch_norm(x, mean, var, by_weight, by_bias, False, 0., ctx.eps), d_weight, d_bias, None
 
-# %% ../../nbs/nn/07a_distributed.ipynb #6b35ff0e
+# %% ../../nbs/nn/07a_distributed.ipynb #ff39d384
 class SyncBatchNorm(_BatchNorm):
     "Batch norm with the statistics of all processes, for input [B, C, ...] on a processor."
 
@@ -154,7 +154,7 @@ class SyncBatchNorm(_BatchNorm):
             self.running_var.lerp_(var * n / (n - 1), self.momentum)  # pyright: ignore
         return y
 
-# %% ../../nbs/nn/07a_distributed.ipynb #fcf5b1f6
+# %% ../../nbs/nn/07a_distributed.ipynb #0e0df031
 def synchronise(
     model: nn.Module,  # changed in place; batch norms have torch's default switches
 ) -> None:
@@ -167,7 +167,7 @@ def synchronise(
             setattr(model, name, norm)
         else: synchronise(child)
 
-# %% ../../nbs/nn/07a_distributed.ipynb #b9582b34
+# %% ../../nbs/nn/07a_distributed.ipynb #ec4995a8
 def parallel(
     objective: nn.Module,  # from a batch to its loss; changed in place
     device: torch.device,  # of this process
