@@ -64,24 +64,42 @@ def run_data(
 
 # %% ../nbs/15_cli.ipynb #08e72fb4
 def train_command(args: argparse.Namespace) -> int:
-    "wfclip train"
+    "wfclip train; of several processes the first one speaks, and all end with the same code."
+    from wfclip.nn.distributed import in_group, process_group, rank
+    with process_group(args.device) as device:
+        try: return _train(args, device)
+        except (ValueError, OSError) as error:
+            if not in_group(): raise
+            if rank() == 0: print(f"wfclip: {sentence(error)}", file=sys.stderr, flush=True)
+            return 2
+
+def _train(args: argparse.Namespace, device: str) -> int:
+    from wfclip.nn.distributed import rank, together
+    from wfclip.train import train
+    training, run, data = together(lambda: _to_train(args, device))
+    try: train(PRESETS[args.preset or "wfclip"](), data, run, training, device, args.resume, progress=sys.stderr.isatty())
+    except KeyboardInterrupt: return _stopped(run)
+    if rank() == 0: print(run_summary(run))
+    return 0
+
+# %% ../nbs/15_cli.ipynb #ede96606
+def _to_train(args: argparse.Namespace, device: str) -> tuple:
     from wfclip.data.dataset import load_dataset
     from wfclip.predict import open_device
-    from wfclip.train import TrainConfig, train
-    options = given(args)
-    training, preset, device = TrainConfig(**options), args.preset or "wfclip", open_device(args.device)
-    run = Path(args.out or f"runs/{preset}-{training.split}-{training.seed}")
-    data = load_dataset(args.data or (run_data(check_resume(run, args.preset, options)) if args.resume else "dft2d"))
-    try: train(PRESETS[preset](), data, run, training, str(device), args.resume, progress=sys.stderr.isatty())
-    except KeyboardInterrupt: return _stopped(run)
-    print(run_summary(run))
-    return 0
+    from wfclip.train import TrainConfig
+    training = TrainConfig(**(options := given(args)))
+    open_device(device)
+    run = Path(args.out or f"runs/{args.preset or 'wfclip'}-{training.split}-{training.seed}")
+    return training, run, load_dataset(
+        args.data or (run_data(check_resume(run, args.preset, options)) if args.resume else "dft2d"))
 
 # %% ../nbs/15_cli.ipynb #9c62097c
 def _stopped(run: Path) -> int:
+    from wfclip.nn.distributed import in_group, rank
     from wfclip.train import read_metrics
-    print(f"wfclip: stopped after epoch {len(read_metrics(run))}; "
-          f"continue with: wfclip train --resume --out {quote(str(run))}", file=sys.stderr)
+    wfclip = f"torchrun --nproc-per-node {os.environ.get('LOCAL_WORLD_SIZE', 1)} -m wfclip" if in_group() else "wfclip"
+    if rank() == 0: print(f"wfclip: stopped after epoch {len(read_metrics(run))}; "
+                          f"continue with: {wfclip} train --resume --out {quote(str(run))}", file=sys.stderr, flush=True)
     return 130
 
 def run_summary(
@@ -246,7 +264,8 @@ def _train_options(add: Callable) -> None:
         help="how the test part is drawn; given: as the dataset says (default: random)")
     add("--fraction", type=float, metavar="X", help="share of the training part that is used (default: 1.0)")
     add("--epochs", type=int, metavar="N", help="passes over the training part (default: 1000)")
-    add("--batch-size", type=int, metavar="N", help="pairs that are contrasted with each other (default: 64)")
+    add("--batch-size", type=int, metavar="N", help="pairs that are contrasted with each other, in all processes of "
+        "torchrun together (default: 64)")
     add("--lr", type=float, metavar="X", help="learning rate at the start (default: 0.0001)")
     add("--seed", type=natural, metavar="N", help="of split, weights and order (default: 42)")
     add("--member", type=natural, metavar="N", help="of an ensemble: the same split, other weights and order (default: 0)")
@@ -486,7 +505,7 @@ def main(
     except BrokenPipeError: return _pipe_closed()
     except KeyboardInterrupt: code, text = 130, "stopped."
     except (ValueError, OSError) as error: code, text = 2, sentence(error)
-    print(f"wfclip: {text}", file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0": print(f"wfclip: {text}", file=sys.stderr)  # the first of torchrun's processes
     return code
 
 # %% ../nbs/15_cli.ipynb #06be7836

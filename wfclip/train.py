@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHOWN', 'TrainConfig', 'epoch_batches', 'cosine_lr', 'parameter_groups', 'Feed', 'autocast', 'Trainer', 'train_step',
-           'run_epoch', 'encode_whole', 'validate', 'save_checkpoint', 'load_checkpoint', 'start_weights', 'start_run',
-           'read_run', 'StopRequest', 'run_epochs', 'read_metrics', 'train']
+           'run_epoch', 'encode_whole', 'encode_shared', 'validate', 'validation_record', 'save_checkpoint',
+           'load_checkpoint', 'start_weights', 'check_processes', 'start_run', 'read_run', 'StopRequest',
+           'write_metrics', 'keep_epoch', 'run_epochs', 'read_metrics', 'train']
 
 # %% ../nbs/10_train.ipynb #4e1d17ed
 import json
@@ -16,6 +17,7 @@ import signal
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,7 +31,8 @@ from .config import WFClipConfig
 from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch
 from .evaluate import retrieval_metrics
-from .nn.clip import FORMAT, Encoded, WFClip, read_config, write_atomic, write_json, write_tensors
+from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, write_atomic, write_json, write_tensors
+from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
 from .plot import plot_curves, save_figure
 
 # %% ../nbs/10_train.ipynb #9b0f3d72
@@ -37,7 +40,7 @@ from .plot import plot_curves, save_figure
 class TrainConfig:
     "How a model is trained; stored with the run."
     epochs: int = 1000
-    batch_size: int = 64  # pairs in a batch: each sees batch_size - 1 negatives
+    batch_size: int = 64  # pairs in a batch, of all processes together: each sees batch_size - 1 negatives
     lr: float = 1e-4  # AdamW's learning rate before annealing
     weight_decay: float = 0.01  # on matrices only
     split: str = "random"  # "random", "formula", "prototype", or "given": the one that comes with the data
@@ -67,12 +70,14 @@ def epoch_batches(
     batch_size: int,  # wanted batch size
     seed: int,  # of the run
     epoch: int,  # number of the epoch
+    processes: int = 1,  # W; each batch is a multiple of it, and up to W - 1 materials are left out of the epoch
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:  # of each batch: positions [B], flips [B] bool
     "The batches of an epoch, a function of the seed and the epoch alone."
     g = torch.Generator().manual_seed(1_000_003 * seed + epoch)
     order, flips = torch.randperm(n, generator=g), torch.rand(n, generator=g) < .5
-    parts = max(1, min(round(n / batch_size), n // 2))
-    return list(zip(order.tensor_split(parts), flips.tensor_split(parts)))
+    parts = max(1, min(round(n / batch_size), n // max(2, processes)))
+    split = lambda t: [b.flatten() for b in t[:n // processes * processes].view(-1, processes).tensor_split(parts)]
+    return list(zip(split(order), split(flips)))
 
 # %% ../nbs/10_train.ipynb #298931bd
 def cosine_lr(
@@ -150,6 +155,7 @@ class Trainer:
         self.training, self.split, self.device = training, split, device
         self.model, self.feed = WFClip(config).to(device), Feed(data, config, device)
         if self.model.heads: self.model.heads.fit_statistics(self.feed.targets(split.train))
+        self.objective = parallel(Objective(self.model), device)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, training.weight_decay), lr=training.lr, fused=True)
         self.epoch, self.best, self.best_state = 0, math.inf, self.weights()
 
@@ -160,17 +166,16 @@ class Trainer:
 # %% ../nbs/10_train.ipynb #eebb8940
 def train_step(
     trainer: Trainer,
-    index: np.ndarray,  # materials of the batch [B]
+    index: np.ndarray,  # materials of the batch, of all processes together [B]
     flip: torch.Tensor,  # which profiles to mirror [B] bool
     lr: float,  # learning rate
-) -> torch.Tensor:  # loss, scalar, still on the device
+) -> torch.Tensor:  # loss, scalar, still on the device; of the part of this process
     "One optimizer step."
     model = trainer.model
     for group in trainer.optimizer.param_groups: group["lr"] = lr
+    index, flip = np.array_split(index, world())[rank()], flip.tensor_split(world())[rank()]
     batch, profiles, target = trainer.feed.take(index, flip if model.config.flip else None)
-    with autocast(trainer.training.precision, trainer.device): encoded = model(batch, profiles)
-    contrast, heads = model.loss(encoded, target)
-    loss = contrast + model.config.joint_weight * heads
+    with autocast(trainer.training.precision, trainer.device): loss = trainer.objective(batch, profiles, target)
     trainer.optimizer.zero_grad()
     loss.backward()
     trainer.optimizer.step()
@@ -182,12 +187,12 @@ def run_epoch(
 ) -> dict:  # the record for metrics.jsonl
     "Train one epoch and validate; the trainer keeps the best model."
     start, t, train = time.perf_counter(), trainer.training, trainer.split.train
-    batches = epoch_batches(len(train), t.batch_size, t.draw, trainer.epoch)
+    batches = epoch_batches(len(train), t.batch_size, t.draw, trainer.epoch, world())
     trainer.model.train()
     done, total = trainer.epoch * len(batches), t.epochs * len(batches)
     losses = [train_step(trainer, train[i], flip, cosine_lr(done + k, total, t.lr)) for k, (i, flip) in enumerate(batches)]
     trainer.epoch += 1
-    record = dict(epoch=trainer.epoch, train_loss=float(torch.stack(losses).mean()),
+    record = dict(epoch=trainer.epoch, train_loss=float(sum_processes(torch.stack(losses).mean()) / world()),
                   **validate(trainer.model, trainer.feed, trainer.split.val), seconds=round(time.perf_counter() - start, 3))
     if record["val_loss"] < trainer.best: trainer.best, trainer.best_state = record["val_loss"], trainer.weights()
     return record
@@ -207,6 +212,18 @@ def encode_whole(
     properties = {k: torch.cat([e.properties[k] for e in parts]) for k in parts[0].properties}
     return Encoded(torch.cat([e.p_cry for e in parts]), torch.cat(p_prof) if p_prof else None, properties)
 
+# %% ../nbs/10_train.ipynb #21b0fb45
+def encode_shared(
+    model: WFClip,
+    feed: Feed,
+    index: np.ndarray,  # materials [n], at least as many as processes
+) -> Encoded:  # of all, in order, in each process
+    "Encode a set, each process a part of it."
+    parts = np.array_split(index, world())
+    own, sizes = encode_whole(model, feed, parts[rank()]), [len(p) for p in parts]
+    p_prof = None if own.p_prof is None else gather_rows(own.p_prof, sizes)
+    return Encoded(gather_rows(own.p_cry, sizes), p_prof, {k: gather_rows(t, sizes) for k, t in own.properties.items()})
+
 # %% ../nbs/10_train.ipynb #5fd934e8
 @torch.no_grad()
 def validate(
@@ -216,7 +233,15 @@ def validate(
 ) -> dict:  # val_loss with its parts, R@1 of both directions, the logit scale, work function MAE of the head, eV
     "The objective over the whole validation set, in float32."
     model.eval()
-    out, target = encode_whole(model, feed, index), feed.targets(index)
+    out, target = encode_shared(model, feed, index), feed.targets(index)
+    return on_first(lambda: validation_record(model, out, target))
+
+def validation_record(
+    model: WFClip,
+    out: Encoded,  # what the model makes of the validation set
+    target: dict[str, torch.Tensor],  # its targets
+) -> dict:  # as of `validate`
+    "How well the model does on what it has encoded."
     contrast, heads = (float(x) for x in model.loss(out, target))
     record = dict(val_loss=contrast + model.config.joint_weight * heads, val_contrast=contrast, val_heads=heads,
                   logit_scale=model.temperature().item())
@@ -270,6 +295,18 @@ def start_weights(
         raise ValueError(f"{start}: a model of another configuration; start from one of the same preset, or with random weights.")
     return source.state_dict()
 
+# %% ../nbs/10_train.ipynb #1ee0bc59
+def check_processes(
+    training: TrainConfig,
+    split: Split,
+    processes: int,  # W
+) -> None:
+    "ValueError if there is not enough to do for all processes."
+    few = min(training.batch_size, len(split.train), len(split.val))
+    if few < processes:
+        raise ValueError(f"{processes} processes are too many for batches of {training.batch_size} and {len(split.val)} "
+                         f"validation materials: start at most {few}.")
+
 # %% ../nbs/10_train.ipynb #bd868cf9
 def start_run(
     config: WFClipConfig,
@@ -287,9 +324,11 @@ def start_run(
     if min(len(split.train), len(split.val), len(split.test)) < 2:
         raise ValueError(f"{data.path}: {len(data)} materials are too few for a {training.split} split into training, "
                          "validation and test; give more data.")
+    check_processes(training, split, world())
     out.mkdir(parents=True, exist_ok=True)
     versions = {p: version(p) for p in ("wfclip", "torch", "e3nn", "numpy", "vesin", "pymatgen", "ase")}
-    machine = dict(python=platform.python_version(), platform=platform.platform(), threads=torch.get_num_threads())
+    machine = dict(python=platform.python_version(), platform=platform.platform(), threads=torch.get_num_threads(),
+                   processes=world())
     write_json(out / "environment.json", machine | versions)
     write_json(out / "split.json", split.to_dict(data.ids))
     write_json(out / "config.json", dict(format=FORMAT, model=config.to_dict(), training=asdict(training),
@@ -310,7 +349,7 @@ def read_run(
 
 # %% ../nbs/10_train.ipynb #f2f704d2
 class StopRequest:
-    "Within this context the first Ctrl-C or SIGTERM is only noted; a second Ctrl-C interrupts at once."
+    "Within this context the first Ctrl-C or SIGTERM is only noted; a second Ctrl-C interrupts at once, if the process is alone."
 
     def __enter__(self) -> "StopRequest":
         self.asked, self.before = False, {}
@@ -320,7 +359,11 @@ class StopRequest:
 
     def _note(self, *_):
         self.asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if not in_group(): signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def heard(self) -> bool:
+        "Whether any process was asked to stop."
+        return bool(sum_processes(torch.tensor(int(self.asked))))
 
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
@@ -328,6 +371,26 @@ class StopRequest:
 # %% ../nbs/10_train.ipynb #9d484365
 SHOWN = "train_loss", "val_loss", "recall_at_1"  # in the progress bar
 
+def write_metrics(
+    out: Path,  # run folder
+    records: list[dict],  # of all epochs so far
+) -> None:
+    "Write metrics.jsonl anew."
+    write_atomic(out / "metrics.jsonl", lambda p: p.write_text("".join(json.dumps(r) + "\n" for r in records)))
+
+def keep_epoch(
+    trainer: Trainer,
+    out: Path,  # run folder
+    records: list[dict],  # of all epochs so far; the last one is added to metrics.jsonl
+    checkpoint: bool,  # write a checkpoint and the curves, too
+) -> None:
+    "Write down what an epoch has brought."
+    with open(out / "metrics.jsonl", "a") as f: f.write(json.dumps(records[-1]) + "\n")
+    if checkpoint:
+        save_checkpoint(trainer, out)
+        save_figure(plot_curves(records), out / "curves.png")
+
+# %% ../nbs/10_train.ipynb #928da319
 def run_epochs(
     trainer: Trainer,
     out: Path,  # run folder
@@ -335,19 +398,17 @@ def run_epochs(
     progress: bool,
 ) -> None:
     "The loop: epochs, metrics, checkpoints. KeyboardInterrupt after a checkpoint if a stop was asked for."
-    records, saved = read_metrics(out)[:trainer.epoch], time.monotonic()
-    write_atomic(out / "metrics.jsonl", lambda p: p.write_text("".join(json.dumps(r) + "\n" for r in records)))
-    epochs = trainer.training.epochs
+    records, saved, epochs, stopped = read_metrics(out)[:trainer.epoch], time.monotonic(), trainer.training.epochs, False
+    on_first(lambda: write_metrics(out, records))
     with StopRequest() as stop, tqdm(total=epochs, initial=trainer.epoch, unit="epoch", disable=not progress) as bar:
-        while trainer.epoch < epochs and not stop.asked:
+        while trainer.epoch < epochs and not stopped:
             records.append(run_epoch(trainer))
-            with open(out / "metrics.jsonl", "a") as f: f.write(json.dumps(records[-1]) + "\n")
+            stopped = stop.heard()
+            due = stopped or trainer.epoch == epochs or time.monotonic() - saved > checkpoint_seconds
+            on_first(partial(keep_epoch, trainer, out, records, due))
+            if due: saved = time.monotonic()
             bar.set_postfix({k: f"{records[-1][k]:.3f}" for k in SHOWN if k in records[-1]}, refresh=False)
             bar.update()
-            if stop.asked or trainer.epoch == epochs or time.monotonic() - saved > checkpoint_seconds:
-                save_checkpoint(trainer, out)
-                save_figure(plot_curves(records), out / "curves.png")
-                saved = time.monotonic()
     if trainer.epoch < epochs: raise KeyboardInterrupt
 
 # %% ../nbs/10_train.ipynb #bb618155
@@ -365,18 +426,25 @@ def train(
     data: WorkFunctionDataset,  # as of `load_dataset`
     out: str | os.PathLike,  # run folder
     training: TrainConfig = TrainConfig(),  # how
-    device: str | None = None,  # "cpu", "cuda" ...; None: CUDA if there is one
+    device: str | None = None,  # "cpu", "cuda" ...; None: CUDA if there is one; "cuda" is one GPU for each process
     resume: bool = False,  # continue the run in `out` as it was configured; `config` and `training` are read from it
     checkpoint_seconds: float = 60,  # time between two checkpoints
     progress: bool = True,  # show a progress bar
 ) -> Path:  # run folder
     "Train a model; ValueError if the folder or the data do not fit. Ctrl-C leaves a run that can be resumed."
-    out, target = Path(out), torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if resume: config, training, split = read_run(out, data)
-    else: split = start_run(config, training, data, out)
-    trainer = Trainer(config, training, data, split, target)
-    if not (resume and load_checkpoint(trainer, out)) and training.start != "random":
-        trainer.model.load_state_dict(start_weights(config, training.start))
-    run_epochs(trainer, out, checkpoint_seconds, progress)
-    write_bank(build_bank(WFClip.from_pretrained(out).to(target), data, split), out / "bank.safetensors")
+    out = Path(out)
+    with process_group(device) as own:
+        _train(config, data, out, training, torch.device(own), resume, checkpoint_seconds, progress)
     return out
+
+def _train(config, data, out, training, device, resume, checkpoint_seconds, progress) -> None:
+    if resume:
+        config, training, split = together(lambda: read_run(out, data))
+        check_processes(training, split, world())
+    else: split = on_first(lambda: start_run(config, training, data, out))
+    trainer = Trainer(config, training, data, split, device)
+    if not (resume and together(lambda: load_checkpoint(trainer, out))) and training.start != "random":
+        trainer.model.load_state_dict(together(lambda: start_weights(config, training.start)))
+    run_epochs(trainer, out, checkpoint_seconds, progress and rank() == 0)
+    bank = lambda: build_bank(WFClip.from_pretrained(out).to(device), data, split)
+    on_first(lambda: write_bank(bank(), out / "bank.safetensors"))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'WEIGHTS', 'write_atomic', 'write_json', 'write_tensors', 'read_config', 'load_weights', 'Pretrained',
-           'Encoded', 'CrystalTower', 'Towers', 'WFClip']
+           'Encoded', 'CrystalTower', 'Towers', 'WFClip', 'Objective']
 
 # %% ../../nbs/nn/09_clip.ipynb #ab73d34a
 import json
@@ -23,7 +23,7 @@ from ..config import WFClipConfig
 from ..data.graph import Batch
 from .crystal import CrystalEncoder
 from .heads import PropertyHeads, heads_loss
-from .loss import Temperature, contrastive_loss, gather_rows
+from .loss import Temperature, contrastive_loss
 from .resnet1d import ResNet1D
 
 # %% ../../nbs/nn/09_clip.ipynb #ccfbe585
@@ -185,15 +185,35 @@ class WFClip(Towers):
     def loss(self,
         encoded: Encoded,  # of a batch
         target: dict[str, torch.Tensor],  # targets of the heads, as of `training_targets`
+        spread: bool = False,  # over processes: this is the part of this one, and the mean over processes is the loss
     ) -> tuple[torch.Tensor, torch.Tensor]:  # contrastive loss, heads' loss; scalars, 0 for a part that is off
         "The two parts of the objective; the total is contrastive + joint_weight · heads."
         contrast = heads = encoded.p_cry.new_zeros(())
         if encoded.p_prof is not None:
-            contrast = contrastive_loss(gather_rows(encoded.p_cry), gather_rows(encoded.p_prof), self.temperature())
-        if self.heads: heads = heads_loss(encoded.properties, target, self.heads.scale())
+            contrast = contrastive_loss(encoded.p_cry, encoded.p_prof, self.temperature(), spread)
+        if self.heads: heads = heads_loss(encoded.properties, target, self.heads.scale(), spread)
         return contrast, heads
 
     def predict(self, source, **options):
         "What this model, read from a run or from the package, says of one structure: see `wfclip.predict.predict_one`."
         from wfclip.predict import predict_one
         return predict_one(source, self.folder, **options)
+
+# %% ../../nbs/nn/09_clip.ipynb #fd33209e
+class Objective(nn.Module):
+    "A model with its loss: of a batch, or of this process's part of one."
+
+    def __init__(self,
+        model: WFClip,  # to be trained
+    ):
+        super().__init__()
+        self.model = model
+
+    def forward(self,
+        batch: Batch,  # B crystals
+        profiles: torch.Tensor,  # phi [B, L], eV
+        target: dict[str, torch.Tensor],  # targets of the heads, as of `training_targets`
+    ) -> torch.Tensor:  # loss, scalar, float32
+        encoded = self.model(batch, profiles)
+        with torch.autocast(profiles.device.type, enabled=False): contrast, heads = self.model.loss(encoded, target, True)
+        return contrast + self.model.config.joint_weight * heads

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import smooth_l1_loss
 
 from ..config import WFClipConfig
+from .distributed import sum_processes, world
 
 # %% ../../nbs/nn/08_heads.ipynb #2c34cd3f
 def target_statistics(
@@ -92,13 +93,15 @@ def heads_loss(
     predicted: dict[str, torch.Tensor],  # as of `PropertyHeads`
     target: dict[str, torch.Tensor],  # as of `training_targets`, NaN where unknown
     scale: dict[str, torch.Tensor] | None = None,  # deviation of each target; 1 if not given
-) -> torch.Tensor:  # scalar
+    spread: bool = False,  # over processes: these are crystals of this one, and what is known is counted in all
+) -> torch.Tensor:  # scalar; if spread the share of this process: the mean over processes is the loss
     "Sum over the targets of the mean smooth-L1 loss; unknown targets do not count."
     total, target = predicted["work_function"].new_zeros(()), with_abs_step(target)
-    for name, p in predicted.items():
+    known = torch.stack([(~target[k].isnan()).view(len(p), -1).any(1).sum() for k, p in predicted.items()]).to(total)
+    known = sum_processes(known).clamp(min=1) / world() if spread else known.clamp(min=1)
+    for (name, p), n in zip(predicted.items(), known):
         t, s = target[name], total.new_ones(1) if scale is None else scale[name]
         loss = term(p, t, s)
         if name == "profile": loss = torch.minimum(loss, term(p, t.flip(1), s))
-        known = (~t.isnan()).view(len(t), -1).any(1)
-        total = total + loss.sum() / known.sum().clamp(min=1)
+        total = total + loss.sum() / n
     return total
