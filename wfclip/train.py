@@ -278,7 +278,10 @@ def load_checkpoint(
     part = lambda prefix: {k[len(prefix):]: t for k, t in state.items() if k.startswith(prefix)}
     trainer.model.load_state_dict(part("model."))
     moments: dict[int, dict] = {}
-    for k, t in part("optimizer.").items(): moments.setdefault(int(k.split(".")[0]), {})[k.split(".")[1]] = t
+    weights = [p for group in trainer.optimizer.param_groups for p in group["params"]]
+    for k, t in part("optimizer.").items():
+        i, name = int(k.split(".")[0]), k.split(".")[1]
+        moments.setdefault(i, {})[name] = torch.empty_like(weights[i]).copy_(t) if t.dim() else t  # in memory like the weight
     trainer.optimizer.load_state_dict(trainer.optimizer.state_dict() | dict(state=moments))
     trainer.epoch, trainer.best = header["epoch"], header["best"]
     with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
