@@ -29,7 +29,7 @@ from tqdm.auto import tqdm
 from .bank import build_bank, write_bank
 from .config import WFClipConfig
 from .data.dataset import Split, WorkFunctionDataset, training_targets
-from .data.graph import Batch
+from .data.graph import Batch, to_device
 from .evaluate import retrieval_metrics
 from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, write_atomic, write_json, write_tensors
 from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
@@ -116,7 +116,7 @@ class Feed:
         index: np.ndarray | torch.Tensor,  # materials [B]
     ) -> dict[str, torch.Tensor]:
         "The targets alone."
-        index = torch.as_tensor(index, dtype=torch.long, device=self.target["profile"].device)
+        index = to_device(torch.as_tensor(index, dtype=torch.long), self.target["profile"].device)
         return {k: t[index] for k, t in self.target.items()}
 
     def take(self,
@@ -126,7 +126,7 @@ class Feed:
         "A batch by index."
         target = self.targets(index)
         profiles = target["profile"]
-        if flip is not None: profiles = torch.where(flip.to(profiles.device)[:, None], profiles.flip(1), profiles)
+        if flip is not None: profiles = torch.where(to_device(flip, profiles.device)[:, None], profiles.flip(1), profiles)
         return self.store.gather(index), profiles, target
 
 # %% ../nbs/10_train.ipynb #fb383a2e

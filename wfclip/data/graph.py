@@ -106,11 +106,10 @@ def join_flat(
 # %% ../../nbs/data/04_graph.ipynb #582adc26
 def sizes(
     arrays: dict[str, torch.Tensor],  # as of `flat_graphs`
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # atoms, edges, minimum-image edges of each crystal [n]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # atoms, edges, minimum-image edges of each crystal [n]
     "How much each crystal has of each, known on the host."
-    edge_ptr = arrays["edge_ptr"].long().cpu()
-    near = torch.cat([edge_ptr.new_zeros(1), arrays["edge_nearest"].cumsum(0).cpu()])
-    return arrays["atom_ptr"].diff().cpu(), edge_ptr.diff(), near[edge_ptr].diff()
+    atom_ptr, edge_ptr, nearest = (arrays[k].cpu().numpy() for k in ("atom_ptr", "edge_ptr", "edge_nearest"))
+    return np.diff(atom_ptr), np.diff(edge_ptr), np.diff(np.append(0, nearest.cumsum())[edge_ptr])
 
 def to_device(
     x: torch.Tensor,  # on the host
@@ -135,19 +134,19 @@ class GraphStore:
         return GraphStore({k: t.to(device) for k, t in self.arrays.items()})
 
     def gather(self,
-        index,  # crystals to take, in order, repeats allowed: B integers
+        index,  # crystals to take, in order, repeats allowed: B integers, on the host
     ) -> Batch:
         "The batch of the given crystals."
-        a, chosen = self.arrays, torch.as_tensor(index, dtype=torch.long).cpu()
+        a, chosen = self.arrays, np.asarray(index, dtype=np.int64)
         total = lambda size: int(size[chosen].sum())
-        index = to_device(chosen, a["atom_ptr"].device)
+        index = to_device(torch.from_numpy(chosen), a["atom_ptr"].device)
         atoms, batch, ptr = segment_positions(a["atom_ptr"], index, total(self.n_atoms))
         edges, owner, _ = segment_positions(a["edge_ptr"], index, total(self.n_edges))
         edge_index = torch.stack([a["edge_src"][edges], a["edge_dst"][edges]]) + ptr[owner]
         nearest = torch.nonzero_static(a["edge_nearest"][edges], size=total(self.n_nearest))[:, 0]
         extra = a["extra"][atoms] if "extra" in a else None
         return Batch(a["numbers"][atoms].long(), extra, edge_index, a["edge_dist"][edges], a["edge_y"][edges], nearest,
-                     batch, ptr, int(self.n_atoms[chosen].max()) if len(chosen) else 0)
+                     batch, ptr, int(self.n_atoms[chosen].max(initial=0)))
 
 # %% ../../nbs/data/04_graph.ipynb #07a318c5
 def collate(
