@@ -154,12 +154,12 @@ def draw(out: Path) -> None:
     for name, label in RUNS.items():
         if not (file := out / f"{name}.json").is_file(): continue
         records = json.loads(file.read_text())["records"]
-        hours = [r["seconds"] / 3600 for r in records]
+        seconds = [r["seconds"] for r in records]
         recall = [(r["crystal_to_profile"] + r["profile_to_crystal"]) / 2 for r in records]
-        for ax, values in zip(axes, (recall, [r["MAE_kernel"] for r in records])): ax.plot(hours, values, lw=1.4, label=label)
+        for ax, values in zip(axes, (recall, [r["MAE_kernel"] for r in records])): ax.plot(seconds, values, lw=1.4, label=label)
     axes[0].set(ylabel="recall@1, mean of both directions")
     axes[1].set(ylabel="work function MAE, eV\n(kernel ridge on the crystal features)")
-    for ax in axes: ax.set(xscale="log", xlabel="training time, h")
+    for ax in axes: ax.set(xscale="log", xlabel="training time, s")
     axes[0].legend(frameon=False)
     save_figure(fig.axes[0], out / "convergence.png")
 
