@@ -178,4 +178,4 @@ def parallel(
     else: synchronise(objective)
     ids = [device] if device.type == "cuda" else None
     objective.register_parameter("idle", nn.Parameter(torch.zeros((), device=device)))
-    return DistributedDataParallel(objective, ids, find_unused_parameters=True)
+    return DistributedDataParallel(objective, ids, find_unused_parameters=True, gradient_as_bucket_view=True)
