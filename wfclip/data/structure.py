@@ -332,7 +332,9 @@ def _xyz(path: Path) -> Iterator[Callable]:
 def _database(path: Path) -> Iterator[Callable]:
     from ase.db import connect
     db: Any = connect(path)
-    for row in db.select(columns=["id"], include_data=False): yield partial(db.get, id=row.id, include_data=False)
+    with db:
+        numbers = [row.id for row in db.select(columns=["id"], include_data=False)]
+        for i in numbers: yield partial(db.get, id=i, include_data=False)
 
 # %% ../../nbs/data/00_structure.ipynb #0a1e6713
 def is_dataset(
