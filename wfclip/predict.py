@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'HEADER', 'Neighbor', 'Prediction', 'as_json', 'as_row', 'open_device', 'Predictor', 'energy_note',
-           'nearest_materials', 'Read', 'read_source', 'read_sources', 'with_edges', 'draw_profile', 'predict_layers',
-           'predict_block', 'check_method', 'predict_iter', 'predict', 'predict_one', 'table_row', 'table_lines',
-           'json_lines', 'csv_line', 'csv_lines']
+           'nearest_materials', 'Read', 'read_source', 'read_sources', 'read_some', 'with_edges', 'draw_profile',
+           'predict_layers', 'predict_block', 'check_method', 'predict_iter', 'predict', 'predict_one', 'table_row',
+           'table_lines', 'json_lines', 'csv_line', 'csv_lines']
 
 # %% ../nbs/12_predict.ipynb #b69a3fd2
 import csv
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from io import StringIO
-from itertools import chain, islice
+from itertools import chain, count, islice
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -259,6 +259,16 @@ def read_sources(
     one = is_path(sources) or any(hasattr(sources, a) for a in ("positions", "lattice", "toatoms"))
     for k, source in enumerate([sources] if one or not isinstance(sources, Iterable) else sources, 1):
         yield from read_source(source, str(source) if is_path(source) else f"structure {k}")
+
+# %% ../nbs/12_predict.ipynb #9dc00362
+def read_some(
+    path: str,  # of a file of many structures
+    take: Callable[[int], bool],  # which of them, by number from 0
+) -> Iterator[Read]:
+    "Some of the structures of a file; the others are passed over unread."
+    found = _listen(read_layers(path, take))
+    for (layer, heard), k in zip(found, filter(take, count())):
+        yield Read(f"{path}#{k + 1}", layer, [w.removeprefix(f"{path}: ") for w in heard])
 
 # %% ../nbs/12_predict.ipynb #0e506c8e
 def _structure_fields(source: str, layer: Layer, heard: list[str], known: set[str]) -> dict:

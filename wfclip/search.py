@@ -6,10 +6,10 @@
 __all__ = ['INDEX_FORMAT', 'LEVELS', 'TEXTS', 'FLAGS', 'COLUMNS', 'SIDES', 'HEADER', 'sort_keys', 'from_sort_keys', 'row_blocks',
            'top_k', 'write_index', 'open_index', 'Index', 'join_indexes', 'element_bits', 'layer_columns',
            'crystal_columns', 'load_profile', 'embed_profiles', 'profile_columns', 'read_profiles', 'fingerprint',
-           'index_about', 'build_index', 'dataset_columns', 'first_model', 'dataset_about', 'build_index_from_dataset',
-           'save_npz', 'write_embeddings', 'element_set', 'element_conditions', 'limits', 'conditions', 'Candidate',
-           'candidate', 'Query', 'embed_query', 'Candidates', 'by_work_function', 'rank_rows', 'open_predictor',
-           'narrow', 'search', 'candidate_row', 'candidate_lines', 'candidate_csv']
+           'column_blocks', 'index_about', 'build_index', 'dataset_columns', 'first_model', 'dataset_about',
+           'build_index_from_dataset', 'save_npz', 'write_embeddings', 'element_set', 'element_conditions', 'limits',
+           'conditions', 'Candidate', 'candidate', 'Query', 'embed_query', 'Candidates', 'by_work_function',
+           'rank_rows', 'open_predictor', 'narrow', 'search', 'candidate_row', 'candidate_lines', 'candidate_csv']
 
 # %% ../nbs/13_search.ipynb #25a224a1
 import csv
@@ -196,7 +196,7 @@ class Index:
         place, ends = len(TEXTS) * i + TEXTS.index(name), self["text_end"].reshape(-1)
         return bytes(self["text"][ends[place - 1] if place else 0:ends[place]]).decode()
 
-# %% ../nbs/13_search.ipynb #4fbeabd8
+# %% ../nbs/13_search.ipynb #c6530bfe
 def _moved(parts: Sequence[Path], name: str) -> Iterator[bytes]:
     "A column of several indexes, piece by piece; places in the text count from the beginning of the first."
     shift = 0
@@ -320,8 +320,14 @@ def fingerprint(
 # %% ../nbs/13_search.ipynb #1c19b428
 SIDES = {"crystal": crystal_columns, "profile": profile_columns}
 
-def _blocks(found: Iterator, size: int, columns: Callable, report: Callable, lost: list[int]) -> Iterator[dict]:
-    "Columns of what could be read, block by block; the rest is reported, and counted in `lost`."
+def column_blocks(
+    found: Iterator[tuple],  # sources, what was read of each or a ValueError, warnings
+    size: int,  # that are in memory at a time
+    columns: Callable[[Sequence, Sequence[str]], dict],  # makes columns of what was read and its sources
+    report: Callable[[str], Any],  # is told in a sentence of each doubt and of each source that cannot be read
+    lost: list[int],  # counts, in its first entry, those that could not be read
+) -> Iterator[dict]:
+    "Columns of what could be read, block by block."
     for items in iter(lambda: list(islice(found, size)), []):
         good = [(item, source) for source, item, _ in items if not isinstance(item, ValueError)]
         lost[0] += len(items) - len(good)
@@ -352,7 +358,7 @@ def build_index(
     if side not in SIDES: raise ValueError(f"a side is {' or '.join(SIDES)}, not {side}.")
     predictor, lost = predictor or Predictor.from_run(None), [0]
     found = read_sources(sources) if side == "crystal" else read_profiles(sources, efermi)
-    blocks = _blocks(found, block, lambda items, names: SIDES[side](items, names, predictor), report, lost)
+    blocks = column_blocks(found, block, lambda items, names: SIDES[side](items, names, predictor), report, lost)
     return write_embeddings(out, blocks, **index_about(predictor, side)), lost[0]
 
 # %% ../nbs/13_search.ipynb #b32e026a
@@ -374,7 +380,7 @@ def first_model(
     one.models = one.models[:1]
     return one
 
-# %% ../nbs/13_search.ipynb #ce5e56f3
+# %% ../nbs/13_search.ipynb #858b7e1e
 def dataset_about(
     data: WorkFunctionDataset,
     predictor: Predictor,
@@ -423,7 +429,7 @@ def save_npz(
                     for piece in pieces: out.write(np.asarray(piece, kind).tobytes())
     write_atomic(path, write)
 
-# %% ../nbs/13_search.ipynb #5eb8ade2
+# %% ../nbs/13_search.ipynb #9117cf1a
 def write_embeddings(
     out: str | os.PathLike,  # *.safetensors: an index; *.npz: for other programs
     blocks: Iterable[dict[str, Any]],  # as for `write_index`
