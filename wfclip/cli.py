@@ -182,7 +182,7 @@ def predict_command(args: argparse.Namespace) -> int:
     if bad and good + bad > 1: print(f"wfclip: no prediction for {bad} of {good + bad} structures.", file=sys.stderr)
     return 0 if not bad else 1 if good else 2
 
-# %% ../nbs/15_cli.ipynb #07bd6e64
+# %% ../nbs/15_cli.ipynb #fd632848
 def predict_to_file(
     args: argparse.Namespace,  # of `wfclip predict`
 ) -> int:
