@@ -84,7 +84,8 @@ def measure(job: str, folder: Path, processes: int) -> dict:
                for e in env]
     results = [json.loads(p.communicate()[0].splitlines()[-1]) for p in running]
     assert not any(r["code"] for r in results)
-    return dict({k: max(r[k] for r in results) for k in ("seconds", "peak_MB", "anonymous_MB")}, cpu_s=sum(r["cpu_s"] for r in results))
+    largest = {k: max(r[k] for r in results) for k in ("seconds", "peak_MB", "anonymous_MB")}
+    return dict(largest, cpu_s=sum(r["cpu_s"] for r in results))
 
 
 def main():
@@ -98,7 +99,8 @@ def main():
     args = parser.parse_args()
     if args.job: return print(json.dumps(work(args.job)))
     rows = []
-    print("| job | structures | processes | time, s | structures/s | processor time each, ms | largest memory, MB | anonymous, MB |\n"
+    print("| job | structures | processes | time, s | structures/s | processor time each, ms | largest memory, MB | "
+          "anonymous, MB |\n"
           "|---|---:|---:|---:|---:|---:|---:|---:|")
     for n in args.n:
         with tempfile.TemporaryDirectory(dir=args.folder) as tmp:

@@ -260,7 +260,7 @@ def read_sources(
     for k, source in enumerate([sources] if one or not isinstance(sources, Iterable) else sources, 1):
         yield from read_source(source, str(source) if is_path(source) else f"structure {k}")
 
-# %% ../nbs/12_predict.ipynb #4eb072a3
+# %% ../nbs/12_predict.ipynb #0ac7d139
 def read_some(
     path: str,  # of a file of many structures
     take: Callable[[int], bool],  # which of them, by number from 0
