@@ -88,8 +88,10 @@ def test_a_full_disk_leaves_the_old_index(tmp_path, monkeypatch):
     write_index(path, [rows(0, 9, np.eye(9))], **ABOUT)
     old = path.read_bytes()
 
-    def full(*args): raise OSError(28, "No space left on device")
-    monkeypatch.setattr(module, "copyfileobj", full)
+    def full(file):
+        yield b"some"
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(module, "_spooled", full)
     with pytest.raises(OSError, match="No space"): write_index(path, [rows(0, 5, np.eye(5))], **ABOUT)
     assert os.listdir(tmp_path) == [path.name] and path.read_bytes() == old
 

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['TRAINING', 'STRUCTURE_FILES', 'DATA_COMMANDS', 'COMMANDS', 'given', 'check_resume', 'run_data', 'train_command',
            'run_summary', 'evaluate_command', 'expand', 'file_name', 'Watched', 'print_lines', 'predict_command',
-           'search_command', 'dataset_index', 'embed_command', 'Parser', 'natural', 'data_build_command', 'read_rows',
-           'data_profile_command', 'data_info_command', 'data_check_command', 'data_export_command',
-           'data_inputs_command', 'make_parser', 'sentence', 'main']
+           'predict_to_file', 'search_command', 'dataset_index', 'embed_command', 'Parser', 'natural',
+           'data_build_command', 'read_rows', 'data_profile_command', 'data_info_command', 'data_check_command',
+           'data_export_command', 'data_inputs_command', 'make_parser', 'sentence', 'main']
 
 # %% ../nbs/15_cli.ipynb #6ecb36ef
 import argparse
@@ -188,6 +188,8 @@ def print_lines(lines: Iterable[str]) -> None:
 def predict_command(args: argparse.Namespace) -> int:
     "wfclip predict"
     from wfclip.predict import csv_lines, json_lines, predict_iter, table_lines
+    if args.out: return predict_to_file(args)
+    if os.environ.get("WORLD_SIZE", "1") != "1": raise ValueError("several processes need a file to write to: --out FILE.")
     files, plots = list(expand(args.files)), args.plot and Path(args.plot)
     if plots: plots.mkdir(parents=True, exist_ok=True)
     watched = Watched(predict_iter(files, args.model, args.method, args.coverage, args.device), len(files), plots)
@@ -197,6 +199,22 @@ def predict_command(args: argparse.Namespace) -> int:
     good, bad = watched.good, watched.bad
     if bad and good + bad > 1: print(f"wfclip: no prediction for {bad} of {good + bad} structures.", file=sys.stderr)
     return 0 if not bad else 1 if good else 2
+
+# %% ../nbs/15_cli.ipynb #fd632848
+def predict_to_file(
+    args: argparse.Namespace,  # of `wfclip predict`
+) -> int:
+    "Predictions in the format that the name of the file asks for; ValueError for what can only be printed."
+    from wfclip.predict import Predictor
+    from wfclip.screen import predict_files, share_device
+    if args.json or args.csv: raise ValueError("--out takes the format from the file's name; leave out --json and --csv.")
+    if args.plot: raise ValueError("pictures are drawn of what is printed; leave out --out, or --plot.")
+    predictor = Predictor.from_run(args.model, share_device(args.device))
+    try: tally = predict_files(list(expand(args.files)), args.out, predictor, args.method, args.coverage, _say, args.shard_size)
+    except KeyboardInterrupt: return _stopped_job(args.out)
+    if tally is None: return 0
+    print(f"{args.out}: {tally.good} predictions" + f", {tally.bad} could not be read" * bool(tally.bad))
+    return 0 if not tally.bad else 1 if tally.good else 2
 
 # %% ../nbs/15_cli.ipynb #e485fc92
 def search_command(args: argparse.Namespace) -> int:
@@ -230,21 +248,23 @@ def dataset_index(
     return out
 
 # %% ../nbs/15_cli.ipynb #d447d0c4
+def _say(text: str) -> None: print(f"wfclip: {text}", file=sys.stderr)
+
+def _stopped_job(out: str) -> int:
+    _say("stopped" + "; the same command continues where it was" * os.path.isdir(f"{out}.parts") + ".")
+    return 130
+
 def embed_command(args: argparse.Namespace) -> int:
     "wfclip embed"
-    from wfclip.data.dataset import load_dataset
-    from wfclip.data.structure import is_dataset
     from wfclip.predict import Predictor
-    from wfclip.search import build_index, build_index_from_dataset
-    report = lambda text: print(f"wfclip: {text}", file=sys.stderr)
-    predictor, sources = Predictor.from_run(args.model, args.device), args.files
-    if args.side == "crystal" and len(sources) == 1 and is_dataset(sources[0]):
-        n, lost = build_index_from_dataset(load_dataset(sources[0]), args.out, predictor), 0
-    else:
-        if args.side == "crystal": sources = expand(sources)
-        n, lost = build_index(sources, args.out, predictor, args.side, args.efermi, report)
-    print(f"{args.out}: {n} {args.side} embeddings" + f", {lost} could not be read" * bool(lost))
-    return 1 if lost else 0
+    from wfclip.screen import embed_files, share_device
+    predictor = Predictor.from_run(args.model, share_device(args.device))
+    sources = list(expand(args.files)) if args.side == "crystal" else args.files
+    try: tally = embed_files(sources, args.out, predictor, args.side, args.efermi, _say, args.shard_size)
+    except KeyboardInterrupt: return _stopped_job(args.out)
+    if tally is None: return 0
+    print(f"{args.out}: {tally.good} {args.side} embeddings" + f", {tally.bad} could not be read" * bool(tally.bad))
+    return 1 if tally.bad else 0
 
 # %% ../nbs/15_cli.ipynb #f2473d3c
 class Parser(argparse.ArgumentParser):
@@ -287,6 +307,10 @@ def _output_options(add: Callable) -> None:
     add("--csv", action="store_true", help="print CSV instead of a table")
     add("--model", metavar="RUN", help="run folder of wfclip train (default: the weights in the package)")
 
+def _shard_option(add: Callable) -> None:
+    add("--shard-size", type=int, default=4096, metavar="N",
+        help="structures that are finished together, by one process of those that torchrun starts (default: 4096)")
+
 def _predict_options(add: Callable) -> None:
     add("files", nargs="+", metavar="FILE", help="CIF, POSCAR, extended XYZ, ASE database, dataset, or a folder of such files")
     add("--method", choices=("head", "kernel", "probe", "retrieval"),
@@ -294,6 +318,9 @@ def _predict_options(add: Callable) -> None:
     add("--coverage", type=float, default=0.9, metavar="C",
         help="share of cases in which the computed value lies in the interval (default: 0.9)")
     add("--plot", metavar="DIR", help="draw the profile of each structure into this folder")
+    add("-o", "--out", metavar="OUT", help="write to *.csv, *.json or *.jsonl; with many structures or processes in shards, "
+        "and when stopped, the same command continues (default: print)")
+    _shard_option(add)
     _output_options(add)
 
 # %% ../nbs/15_cli.ipynb #ad254fb5
@@ -316,6 +343,7 @@ def _embed_options(add: Callable) -> None:
     add("files", nargs="+", metavar="FILE", help="structures as for predict, or profiles")
     add("-o", "--out", required=True, metavar="OUT", help="*.safetensors, to search; *.npz, for numpy and scikit-learn")
     add("--side", choices=("crystal", "profile"), default="crystal", help="what the files are (default: crystal)")
+    _shard_option(add)
     add("--efermi", type=float, metavar="E", help="Fermi level in the zero of profiles' files, eV, if they do not say")
     add("--model", metavar="RUN", help="run folder of wfclip train (default: the weights in the package)")
 

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'HEADER', 'Neighbor', 'Prediction', 'as_json', 'as_row', 'open_device', 'Predictor', 'energy_note',
-           'nearest_materials', 'Read', 'read_source', 'read_sources', 'with_edges', 'predict_layers', 'predict_block',
-           'predict_iter', 'predict', 'predict_one', 'table_row', 'table_lines', 'json_lines', 'csv_lines']
+           'nearest_materials', 'Read', 'read_source', 'read_sources', 'read_some', 'with_edges', 'draw_profile',
+           'predict_layers', 'predict_block', 'check_method', 'predict_iter', 'predict', 'predict_one', 'table_row',
+           'table_lines', 'json_lines', 'csv_line', 'csv_lines']
 
 # %% ../nbs/12_predict.ipynb #b69a3fd2
 import csv
@@ -13,20 +14,20 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache, cached_property, partial
 from io import StringIO
-from itertools import chain, islice
-from math import isfinite
+from itertools import chain, count, islice
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from .bank import (METHODS, Bank, Features, encode, nearest_similarity, needs_geometry, predict_energies, read_bank,
-                         retrieve)
-from .blend import ProfileBank, blend_profiles
+from .bank import ENERGIES, METHODS, Bank, Features, encode, needs_geometry, predict_energies, read_bank, retrieve
+from .blend import Blend, ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
 from .data.graph import GraphStore, flat_graphs
 from .data.profile import Profile
@@ -68,21 +69,41 @@ class _Energies(_Structure):
 
 # %% ../nbs/12_predict.ipynb #482b4acd
 @dataclass(frozen=True)
-class Prediction(_Energies):
-    "What a model says about one structure; energies in eV, lengths in Å. With `error` set, all but the names is empty."
+class _Answer(_Energies):
     neighbors: list[Neighbor] = field(default_factory=list)  # most similar first
     typicality: float | None = None  # share of held-out materials that are less like the training data
     warnings: list[str] = field(default_factory=list)  # doubts about input or prediction
     note: str | None = None  # what the energies are
     error: str | None = None  # why there is no prediction
-    profile: Profile | None = None  # phi(z), with phi_top and phi_bottom as its plateaus
-    parts: list[tuple[Profile, float]] = field(default_factory=list)  # known profiles it was made from, with weights
     layer: Layer | None = None  # the structure as it was understood
+    draw: Callable[[], Blend] | None = field(default=None, repr=False, compare=False)  # makes the profile
 
     @property
     def interval(self) -> tuple[float, float] | None:
         "Where the computed work function lies in a share `coverage` of cases, eV."
         return self.intervals.get("work_function")
+
+# %% ../nbs/12_predict.ipynb #365daa91
+class Prediction(_Answer):
+    "What a model says about one structure; energies in eV, lengths in Å. With `error` set, all but the names is empty."
+
+    @cached_property
+    def _blend(self) -> Blend | None: return self.draw and self.draw()
+
+    @cached_property
+    def profile(self) -> Profile | None:
+        "phi(z), with phi_top and phi_bottom as its plateaus; made when it is first asked for."
+        energies = {k: v for k in ENERGIES if (v := getattr(self, k)) is not None}
+        return self._blend and with_edges(self._blend.profile, energies)
+
+    @cached_property
+    def parts(self) -> list[tuple[Profile, float]]:
+        "The known profiles that the profile was made from, with their weights."
+        return [part[:2] for part in self._blend.parts] if self._blend else []
+
+    def __getstate__(self) -> dict:
+        "For pickle: drawn, and without the model that drew it."
+        return {k: v for k, v in vars(self).items() if k != "_blend"} | dict(profile=self.profile, parts=self.parts, draw=None)
 
     def plot(self,
         ax: Any = None,  # matplotlib axes; None: new ones
@@ -98,7 +119,7 @@ def as_json(
     p: Prediction,
 ) -> dict:
     "A prediction as plain lists, strings and numbers."
-    content = {k: v for k, v in vars(p).items() if k not in ("profile", "parts", "layer")}
+    content = {f.name: getattr(p, f.name) for f in fields(p) if f.name not in ("draw", "layer")}
     drawn = None if p.profile is None else dict(z=p.profile.z.round(3).tolist(), phi=p.profile.phi.round(4).tolist())
     intervals = {k: list(v) for k, v in p.intervals.items()}
     return content | dict(intervals=intervals, neighbors=[asdict(n) for n in p.neighbors], profile=drawn)
@@ -193,8 +214,8 @@ def nearest_materials(
 ) -> list[list[Neighbor]]:  # most similar first
     "The training materials whose crystals look most alike to the model."
     similarity, index = (p_cry @ bank.p_cry.T).topk(min(k, len(bank.ids)), dim=1)
-    mean = bank.faces.mean(1)
-    return [[Neighbor(bank.ids[i], bank.formulas[i], s, float(mean[i])) for s, i in zip(*row)]
+    mean = bank.faces.mean(1).tolist()
+    return [[Neighbor(bank.ids[i], bank.formulas[i], s, mean[i]) for s, i in zip(*row)]
             for row in zip(similarity.tolist(), index.tolist())]
 
 # %% ../nbs/12_predict.ipynb #3c2a0f3e
@@ -239,6 +260,16 @@ def read_sources(
     for k, source in enumerate([sources] if one or not isinstance(sources, Iterable) else sources, 1):
         yield from read_source(source, str(source) if is_path(source) else f"structure {k}")
 
+# %% ../nbs/12_predict.ipynb #0ac7d139
+def read_some(
+    path: str,  # of a file of many structures
+    take: Callable[[int], bool],  # which of them, by number from 0
+) -> Iterator[Read]:
+    "Some of the structures of a file; the others are passed over unread."
+    found = _listen(read_layers(path, take))
+    for (layer, heard), k in zip(found, filter(take, count())):
+        yield Read(f"{path}#{k + 1}", layer, [w.removeprefix(f"{path}: ") for w in heard])
+
 # %% ../nbs/12_predict.ipynb #0e506c8e
 def _structure_fields(source: str, layer: Layer, heard: list[str], known: set[str]) -> dict:
     "What there is to say about a structure before anything is predicted."
@@ -263,6 +294,19 @@ def with_edges(
     vbm, cbm = (energies["work_function"] - energies[k] for k in ("ionization_energy", "electron_affinity"))
     return replace(profile, vbm=vbm, cbm=cbm) if cbm - vbm > .1 else profile
 
+# %% ../nbs/12_predict.ipynb #72a4e799
+def draw_profile(
+    known: ProfileBank,
+    layer: Layer,
+    faces: tuple[float, float],  # its predicted phi_top and phi_bottom, eV
+    signed: bool,  # whether it is known which is which
+    retrieved: Callable[[], tuple[torch.Tensor, torch.Tensor]],  # neighbours of n layers and their weights, [n, k]
+    i: int,  # of the n layers
+) -> Blend:
+    "The profile of one layer, and the known ones that it was made from."
+    index, weight = (t[i:i + 1] for t in retrieved())
+    return blend_profiles(known, [layer], faces[:1], faces[1:], index, weight, signed)[0]
+
 # %% ../nbs/12_predict.ipynb #903f492d
 def predict_layers(
     layers: Sequence[Layer],  # n layers
@@ -271,22 +315,19 @@ def predict_layers(
     coverage: float = 0.9,  # of the intervals
 ) -> list[dict]:  # n, fields of `Prediction`
     "All that is predicted of layers, without what was read."
-    features = predictor.encode(layers)
-    energies, signed = predict_energies(features, predictor.bank, method)
-    calibration, neighbors = predictor.bank.calibration, nearest_materials(features.p_cry, predictor.bank)
-    typical = calibration.typicality(nearest_similarity(features.p_cry, predictor.bank.p_cry)).tolist()
-    radius = {k: calibration.radius(method, k, coverage, features.spread, energies[k]).tolist() for k in energies}
-    index, weight = retrieve(features.p_cry, predictor.bank.p_prof, predictor.bank.logit_scale)
-    faces = energies["phi_top"], energies["phi_bottom"]
-    blends = blend_profiles(predictor.profiles, layers, *faces, index, weight, signed)
-    answers = []
-    for i, (near, blend) in enumerate(zip(neighbors, blends)):
-        value = {k: float(t[i]) for k, t in energies.items() if not t[i].isnan()}
-        interval = {k: (value[k] - radius[k][i], value[k] + radius[k][i]) for k in value if isfinite(radius[k][i])}
+    features, bank = predictor.encode(layers), predictor.bank
+    energies, signed = predict_energies(features, bank, method)
+    neighbors, answers = nearest_materials(features.p_cry, bank), []
+    typical = bank.calibration.typicality(torch.tensor([near[0].similarity for near in neighbors])).tolist()
+    radius = [bank.calibration.radius(method, k, coverage, features.spread, t).tolist() for k, t in energies.items()]
+    retrieved = cache(partial(retrieve, features.p_cry, bank.p_prof, bank.logit_scale))
+    for i, (near, row, within) in enumerate(zip(neighbors, zip(*(t.tolist() for t in energies.values())), zip(*radius))):
+        value = {k: v for k, v in zip(energies, row) if not isnan(v)}
+        interval = {k: (v - r, v + r) for k, v, r in zip(energies, row, within) if k in value and isfinite(r)}
+        draw = partial(draw_profile, predictor.profiles, layers[i], (value["phi_top"], value["phi_bottom"]), signed, retrieved, i)
         answers.append(dict(**value, intervals=interval, coverage=coverage, faces_known=signed, method=METHODS[method],
-                            neighbors=near, typicality=typical[i], note=predictor.note,
-                            warnings=_unusual(near[0].similarity, typical[i]), profile=with_edges(blend.profile, value),
-                            parts=[part[:2] for part in blend.parts]))
+                            neighbors=near, typicality=typical[i], note=predictor.note, draw=draw,
+                            warnings=_unusual(near[0].similarity, typical[i])))
     return answers
 
 # %% ../nbs/12_predict.ipynb #d7729424
@@ -306,6 +347,19 @@ def predict_block(
             yield Prediction(**read | answer | dict(warnings=read["warnings"] + answer["warnings"]))
 
 # %% ../nbs/12_predict.ipynb #8ba4872b
+def check_method(
+    predictor: Predictor,
+    method: str | None = None,  # a key of METHODS; None: the best that the model has
+    coverage: float = 0.9,  # of the intervals
+) -> str:  # a key of METHODS
+    "The method to predict by; ValueError if the model does not have it, or if nothing can be covered so."
+    conformal_radius(torch.empty(0), coverage)
+    method = method or predictor.methods[0]
+    if method not in predictor.methods:
+        raise ValueError(f"this model predicts by {', '.join(predictor.methods)}, not by {method}.")
+    return method
+
+# %% ../nbs/12_predict.ipynb #7e1279af
 def predict_iter(
     sources: Any,  # path, `Layer`, ASE `Atoms`, pymatgen `Structure`, or an iterable of them
     model: str | os.PathLike | Predictor | None = None,  # a run folder or a `Predictor`; None: the weights inside the package
@@ -316,11 +370,7 @@ def predict_iter(
 ) -> Iterator[Prediction]:  # one for each structure, in order
     "Predict work functions one after the other; ValueError at once if the model cannot do it."
     predictor = model if isinstance(model, Predictor) else Predictor.from_run(model, device)
-    method = method or predictor.methods[0]
-    conformal_radius(torch.empty(0), coverage)
-    if method not in predictor.methods:
-        raise ValueError(f"this model predicts by {', '.join(predictor.methods)}, not by {method}.")
-    found = read_sources(sources)
+    method, found = check_method(predictor, method, coverage), read_sources(sources)
     blocks = iter(lambda: list(islice(found, block)), [])
     return chain.from_iterable(predict_block(items, predictor, method, coverage) for items in blocks)
 
@@ -394,14 +444,18 @@ def json_lines(
     yield "]" if separator == "," else "[]"
 
 # %% ../nbs/12_predict.ipynb #f83263c1
+def csv_line(
+    values: Iterable,  # of one row
+) -> str:
+    "A row as CSV, without the end of its line."
+    row = StringIO()
+    csv.writer(row, lineterminator="").writerow(values)
+    return row.getvalue()
+
 def csv_lines(
     predictions: Iterable[Prediction],
 ) -> Iterator[str]:
     "Predictions as CSV with a header, a row at a time."
-    row = StringIO()
-    for k, p in enumerate(predictions):
-        table = csv.DictWriter(row, as_row(p), lineterminator="")
-        if k == 0: yield ",".join(as_row(p))
-        table.writerow(as_row(p))
-        yield row.getvalue()
-        row.truncate(row.seek(0))
+    for k, row in enumerate(map(as_row, predictions)):
+        if k == 0: yield csv_line(row)
+        yield csv_line(row.values())

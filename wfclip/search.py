@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['INDEX_FORMAT', 'LEVELS', 'TEXTS', 'FLAGS', 'COLUMNS', 'SIDES', 'HEADER', 'sort_keys', 'from_sort_keys', 'row_blocks',
-           'top_k', 'write_index', 'open_index', 'Index', 'element_bits', 'layer_columns', 'crystal_columns',
-           'load_profile', 'embed_profiles', 'profile_columns', 'read_profiles', 'fingerprint', 'build_index',
+           'top_k', 'write_index', 'open_index', 'Index', 'join_indexes', 'element_bits', 'layer_columns',
+           'crystal_columns', 'load_profile', 'embed_profiles', 'profile_columns', 'read_profiles', 'fingerprint',
+           'column_blocks', 'index_about', 'build_index', 'dataset_columns', 'first_model', 'dataset_about',
            'build_index_from_dataset', 'save_npz', 'write_embeddings', 'element_set', 'element_conditions', 'limits',
            'conditions', 'Candidate', 'candidate', 'Query', 'embed_query', 'Candidates', 'by_work_function',
            'rank_rows', 'open_predictor', 'narrow', 'search', 'candidate_row', 'candidate_lines', 'candidate_csv']
@@ -17,18 +18,21 @@ import json
 import mmap
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import asdict, dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
-from shutil import copyfileobj
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, NamedTuple
+from zipfile import ZipFile
 
 import numpy as np
 import torch
+from numpy.lib.format import write_array_header_1_0
 from safetensors import SafetensorError, safe_open
 
 from .data.dataset import WorkFunctionDataset
@@ -105,24 +109,34 @@ def _append(spool: Mapping[str, IO[bytes]], block: dict[str, Any]) -> int:
     return len(block["id"])
 
 # %% ../nbs/13_search.ipynb #4f41f0d8
-def _join(path: Path, spool: Mapping[str, IO[bytes]], n: int, about: dict):
-    "Write the header and then column after column."
+def _header(sizes: Mapping[str, int], n: int, about: dict) -> bytes:
+    "What stands before the columns, given their sizes in bytes."
     header: dict[str, Any] = {"__metadata__": {"wfclip": json.dumps(about)}}
     end = 0
-    for name, file in spool.items():
-        kind, start, end = np.dtype(COLUMNS[name]), end, end + file.tell()
+    for name in COLUMNS:
+        kind, start, end = np.dtype(COLUMNS[name]), end, end + sizes[name]
         count = (end - start) // kind.itemsize
         header[name] = dict(dtype=f"{kind.name[0].upper()}{8 * kind.itemsize}", data_offsets=[start, end],
                             shape=[count] if name == "text" or count == n else [n, count // n])
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as out:
-        out.write(len(text).to_bytes(8, "little") + text)
-        for file in spool.values():
-            file.seek(0)
-            copyfileobj(file, out, 2**20)
+    return len(text).to_bytes(8, "little") + text
+
+def _write(path: Path, header: bytes, columns: Mapping[str, Iterable[bytes]]):
+    "Write the header and then column after column, atomically."
+    def write(temporary: Path):
+        with open(temporary, "wb") as out:
+            out.write(header)
+            for name in COLUMNS: out.writelines(columns[name])
+    try: write_atomic(path, write)
+    finally: path.with_name(f".{path.name}.tmp").unlink(missing_ok=True)
 
 # %% ../nbs/13_search.ipynb #8b4bb135
+def _spooled(file: IO[bytes]) -> Iterator[bytes]:
+    "What was written to a file, from its beginning."
+    file.seek(0)
+    return iter(lambda: file.read(2**20), b"")
+
 def write_index(
     path: str | os.PathLike,  # *.safetensors
     blocks: Iterable[dict[str, Any]],  # COLUMNS of some materials each, texts as lists of strings
@@ -136,8 +150,8 @@ def write_index(
         n = sum(_append(spool, block) for block in blocks)
         if not n: raise ValueError(f"{path}: not written, nothing could be read.")
         header = dict(format=INDEX_FORMAT, normalised=True, **about)
-        stack.callback(path.with_name(f".{path.name}.tmp").unlink, missing_ok=True)
-        write_atomic(path, lambda p: _join(p, spool, n, header))
+        sizes = {name: file.tell() for name, file in spool.items()}
+        _write(path, _header(sizes, n, header), {name: _spooled(file) for name, file in spool.items()})
     return n
 
 # %% ../nbs/13_search.ipynb #78ccafa5
@@ -181,6 +195,30 @@ class Index:
         "A text of material i."
         place, ends = len(TEXTS) * i + TEXTS.index(name), self["text_end"].reshape(-1)
         return bytes(self["text"][ends[place - 1] if place else 0:ends[place]]).decode()
+
+# %% ../nbs/13_search.ipynb #c6530bfe
+def _moved(parts: Sequence[Path], name: str) -> Iterator[bytes]:
+    "A column of several indexes, piece by piece; places in the text count from the beginning of the first."
+    shift = 0
+    for path in parts:
+        columns = open_index(path)[1]
+        yield (columns[name] + shift if name == "text_end" else columns[name]).tobytes()
+        shift += len(columns["text"])
+
+def join_indexes(
+    path: str | os.PathLike,  # *.safetensors
+    parts: Sequence[Path],  # files of `write_index`, in order
+) -> int:  # number of materials
+    "Join indexes into one, in flat memory and atomically; ValueError if there is none, or if they do not belong together."
+    if not parts: raise ValueError(f"{path}: not written, nothing could be read.")
+    about, sizes, n = open_index(parts[0])[0], Counter(), 0
+    for part in parts:
+        own, columns = open_index(part)
+        if own != about: raise ValueError(f"{part}: of another model or side than {parts[0].name}; they cannot be one index.")
+        sizes.update({name: column.nbytes for name, column in columns.items()})
+        n += len(columns["n_atoms"])
+    _write(Path(path), _header(sizes, n, about), {name: _moved(parts, name) for name in COLUMNS})
+    return n
 
 # %% ../nbs/13_search.ipynb #d7bf0d07
 def element_bits(
@@ -282,8 +320,14 @@ def fingerprint(
 # %% ../nbs/13_search.ipynb #1c19b428
 SIDES = {"crystal": crystal_columns, "profile": profile_columns}
 
-def _blocks(found: Iterator, size: int, columns: Callable, report: Callable, lost: list[int]) -> Iterator[dict]:
-    "Columns of what could be read, block by block; the rest is reported, and counted in `lost`."
+def column_blocks(
+    found: Iterator[tuple],  # sources, what was read of each or a ValueError, warnings
+    size: int,  # that are in memory at a time
+    columns: Callable[[Sequence, Sequence[str]], dict],  # makes columns of what was read and its sources
+    report: Callable[[str], Any],  # is told in a sentence of each doubt and of each source that cannot be read
+    lost: list[int],  # counts, in its first entry, those that could not be read
+) -> Iterator[dict]:
+    "Columns of what could be read, block by block."
     for items in iter(lambda: list(islice(found, size)), []):
         good = [(item, source) for source, item, _ in items if not isinstance(item, ValueError)]
         lost[0] += len(items) - len(good)
@@ -293,6 +337,14 @@ def _blocks(found: Iterator, size: int, columns: Callable, report: Callable, los
         if good: yield columns(*zip(*good))
 
 # %% ../nbs/13_search.ipynb #4d78e1ce
+def index_about(
+    predictor: Predictor,
+    side: str,  # "crystal" or "profile"
+) -> dict[str, str]:  # side, model, note
+    "The header of an index of files."
+    note = predictor.note if side == "crystal" else "As the profiles were computed; each face from the Fermi level."
+    return dict(side=side, model=fingerprint(predictor.model), note=note)
+
 def build_index(
     sources: Any,  # structures as for `predict`, or profiles: a path or object, or an iterable of them
     out: str | os.PathLike,  # *.safetensors, or *.npz for other programs
@@ -306,11 +358,38 @@ def build_index(
     if side not in SIDES: raise ValueError(f"a side is {' or '.join(SIDES)}, not {side}.")
     predictor, lost = predictor or Predictor.from_run(None), [0]
     found = read_sources(sources) if side == "crystal" else read_profiles(sources, efermi)
-    note = predictor.note if side == "crystal" else "As the profiles were computed; each face from the Fermi level."
-    blocks = _blocks(found, block, lambda items, names: SIDES[side](items, names, predictor), report, lost)
-    return write_embeddings(out, blocks, side=side, model=fingerprint(predictor.model), note=note), lost[0]
+    blocks = column_blocks(found, block, lambda items, names: SIDES[side](items, names, predictor), report, lost)
+    return write_embeddings(out, blocks, **index_about(predictor, side)), lost[0]
 
 # %% ../nbs/13_search.ipynb #b32e026a
+def dataset_columns(
+    data: WorkFunctionDataset,
+    rows: Sequence[int] | np.ndarray,  # materials to take [n]
+    predictor: Predictor,  # its first model is enough
+) -> dict[str, Any]:  # columns [n]
+    "Materials of a dataset with their embeddings and computed energies."
+    layers, name, n = [data.layer(k) for k in rows], data.about.get("name", str(data.path)), len(rows)
+    return layer_columns(layers, [name] * n, predictor) | {k: data.properties[k][rows] for k in LEVELS} | dict(
+        embeddings=predictor.encode(layers).p_cry, predicted=np.zeros(n), faces_known=np.ones(n))
+
+def first_model(
+    predictor: Predictor,
+) -> Predictor:
+    "The model that embeds, without the others of the ensemble, which only make the predicted energies better."
+    one = copy(predictor)
+    one.models = one.models[:1]
+    return one
+
+# %% ../nbs/13_search.ipynb #858b7e1e
+def dataset_about(
+    data: WorkFunctionDataset,
+    predictor: Predictor,
+) -> dict[str, str]:  # side, model, note
+    "The header of an index of a dataset."
+    name, functional = data.about.get("name", str(data.path)), data.about.get("functional", "Computed")
+    note = f"{functional}, not experiment; vacuum beside each face from the Fermi level, placed in a gap as in {name}."
+    return dict(side="crystal", model=fingerprint(predictor.model), note=note)
+
 def build_index_from_dataset(
     data: WorkFunctionDataset,
     out: str | os.PathLike,  # *.safetensors, or *.npz for other programs
@@ -320,28 +399,37 @@ def build_index_from_dataset(
 ) -> int:  # number of materials
     "Embed the crystals of a dataset and write them to an index, with their computed energies."
     predictor, rows = predictor or Predictor.from_run(None), np.arange(len(data)) if rows is None else np.asarray(rows)
-    name, functional = data.about.get("name", str(data.path)), data.about.get("functional", "Computed")
-    def columns(i: np.ndarray) -> dict[str, Any]:
-        layers = [data.layer(k) for k in i]
-        return layer_columns(layers, [name] * len(i), predictor) | {k: data.properties[k][i] for k in LEVELS} | dict(
-            embeddings=predictor.encode(layers).p_cry, predicted=np.zeros(len(i)), faces_known=np.ones(len(i)))
-    blocks = (columns(rows[start:start + block]) for start in range(0, len(rows), block))
-    note = f"{functional}, not experiment; vacuum beside each face from the Fermi level, placed in a gap as in {name}."
-    return write_embeddings(out, blocks, side="crystal", model=fingerprint(predictor.model), note=note)
+    one = first_model(predictor)
+    blocks = (dataset_columns(data, rows[start:start + block], one) for start in range(0, len(rows), block))
+    return write_embeddings(out, blocks, **dataset_about(data, predictor))
 
 # %% ../nbs/13_search.ipynb #abd712e9
+def _npz_arrays(index: Index) -> Iterator[tuple[str, str, tuple, Iterable]]:
+    "Name, type, shape and pieces of each array of a *.npz file."
+    n, size = len(index), 4096
+    pieces = lambda rows: (rows[i:i + size] for i in range(0, n, size))
+    for name, column in index.columns.items():
+        kind = "float32" if name == "embeddings" else COLUMNS[name]
+        if not name.startswith("text"): yield name, kind, column.shape, pieces(column)
+    for name, value in index.about.items(): yield name, np.array(value).dtype.str, (), [value]
+    for name in TEXTS:
+        width = max(len(index.text(name, i)) for i in range(n))
+        yield name, f"<U{max(1, width)}", (n,), ([index.text(name, i) for i in rows] for rows in pieces(range(n)))
+
 def save_npz(
     index: Index,
     path: str | os.PathLike,  # *.npz
 ) -> None:
     "Write an index as numpy arrays: columns by name, id, formula, source, and the header's entries."
     def write(temporary: Path):
-        content: dict[str, Any] = {k: v for k, v in index.columns.items() if not k.startswith("text")} | index.about
-        content |= {name: np.array([index.text(name, i) for i in range(len(index))]) for name in TEXTS}
-        content["embeddings"] = index["embeddings"].astype(np.float32)
-        with open(temporary, "wb") as file: np.savez(file, **content)
+        with ZipFile(temporary, "w") as archive:
+            for name, kind, shape, pieces in _npz_arrays(index):
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as out:
+                    write_array_header_1_0(out, dict(descr=np.dtype(kind).str, fortran_order=False, shape=shape))
+                    for piece in pieces: out.write(np.asarray(piece, kind).tobytes())
     write_atomic(path, write)
 
+# %% ../nbs/13_search.ipynb #9117cf1a
 def write_embeddings(
     out: str | os.PathLike,  # *.safetensors: an index; *.npz: for other programs
     blocks: Iterable[dict[str, Any]],  # as for `write_index`

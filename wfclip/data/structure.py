@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MIN_VACUUM', 'MAX_SPLIT', 'MIN_DISTANCE', 'printable', 'StructureError', 'reduced_formula', 'Layer',
            'empty_intervals', 'find_normal', 'normal_axis', 'layer_frame', 'is_dataset', 'read_layer', 'read_arrays',
-           'read_label', 'read_layers']
+           'read_label', 'read_layers', 'count_structures']
 
 # %% ../../nbs/data/00_structure.ipynb #30de2891
 import os
@@ -331,7 +331,10 @@ def _xyz(path: Path) -> Iterator[Callable]:
 # %% ../../nbs/data/00_structure.ipynb #82db5ed5
 def _database(path: Path) -> Iterator[Callable]:
     from ase.db import connect
-    for row in connect(path).select(): yield lambda row=row: row
+    db: Any = connect(path)
+    with db:
+        numbers = [row.id for row in db.select(columns=["id"], include_data=False)]
+        for i in numbers: yield partial(db.get, id=i, include_data=False)
 
 # %% ../../nbs/data/00_structure.ipynb #0a1e6713
 def is_dataset(
@@ -343,7 +346,8 @@ def is_dataset(
 
 def _dataset(path: Path) -> Iterator[Callable]:
     from wfclip.data.dataset import load_dataset
-    for layer in load_dataset(path).layers(): yield lambda layer=layer: layer
+    data = load_dataset(path)
+    for i in range(len(data)): yield partial(data.layer, i)
 
 # %% ../../nbs/data/00_structure.ipynb #fd685437
 _MOST_ATOMS = 1_000_000  # in a cell: more is no sensible file
@@ -424,8 +428,9 @@ def read_label(
 # %% ../../nbs/data/00_structure.ipynb #11433a27
 def read_layers(
     source: str | os.PathLike | Iterable,  # file of many, ASE database, or iterable of what `read_layer` takes
+    take: Callable[[int], bool] | None = None,  # which structures of a file to read, by number from 0; None: all
 ) -> Iterator[Layer | StructureError]:  # in order; a structure that cannot be read is the error that says why
-    "Read layers one by one."
+    "Read layers one by one; what is not to be taken is passed over unread."
     def attempt(load, name, default=""):
         try: return _layer(load, name, None, default)
         except StructureError as error: return error
@@ -437,5 +442,19 @@ def read_layers(
         return
     path = Path(source)
     try:
-        for k, load in enumerate(_structures(path), 1): yield attempt(load, f"{path}#{k}", f"{_file_id(path)}#{k}")
-    except StructureError as error: yield error
+        k = 0
+        for k, load in enumerate(_structures(path), 1):
+            if take is None or take(k - 1): yield attempt(load, f"{path}#{k}", f"{_file_id(path)}#{k}")
+    except StructureError as error:
+        if take is None or take(k): yield error
+
+# %% ../../nbs/data/00_structure.ipynb #ede997c2
+def count_structures(
+    path: str | os.PathLike,  # of a file
+) -> int:  # as many as `read_layers` yields
+    "Count the structures of a file without parsing them."
+    n, found = 0, _structures(Path(path))
+    try:
+        while next(found, None): n += 1
+    except StructureError: n += 1
+    return n
