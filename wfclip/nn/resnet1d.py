@@ -21,12 +21,13 @@ class RowConv(nn.Conv1d):
         stride: int = 1,  # samples from one output to the next
     ):
         super().__init__(n_in, n_out, kernel, stride, kernel // 2, bias=False)
+        self.row = kernel, stride, kernel // 2
         self.weight.data = self.weight.data.transpose(1, 2).contiguous().transpose(1, 2)
 
     def forward(self,
         w: torch.Tensor,  # [B, n_in, 1, L]
     ) -> torch.Tensor:  # [B, n_out, 1, ceil(L / stride)]
-        (k,), (s,), (p,) = self.kernel_size, self.stride, self.padding
+        k, s, p = self.row
         if self.in_channels > 1: return conv2d(w, self.weight[:, :, None], None, (1, s), (0, p))
         windows = pad(w[:, 0, 0], (p, p)).unfold(1, k, s)  # [B, L / s, k]
         return linear(windows, self.weight[:, 0]).transpose(1, 2)[:, :, None]
