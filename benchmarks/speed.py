@@ -29,6 +29,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from multiprocessing import get_context
@@ -109,7 +110,7 @@ def memory_growth(work: Callable[[], Any]) -> float:
 
 def alone(function: Callable, *args) -> Any:
     "The result of a function in a process of its own."
-    with get_context("spawn").Pool(1) as pool: return pool.apply(function, args)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool: return pool.submit(function, *args).result()
 
 
 # --- structure to tensors
@@ -293,14 +294,16 @@ def search_job(args: argparse.Namespace) -> Iterator[dict]:
     "The 20 most similar of a million rows, for one query and for 64."
     with TemporaryDirectory() as tmp:
         write_matrix(path := Path(tmp) / "matrix")
-        memory, queries = np.fromfile(path, np.float16).reshape(ROWS, WIDTH), normalize(torch.randn(64, WIDTH))
-        threads, whole = torch.get_num_threads(), torch.from_numpy(memory.reshape(-1).view(np.int64))
+        threads, queries = torch.get_num_threads(), normalize(torch.randn(64, WIDTH))
+        index = faiss_index(mapped(path), threads)
+        memory = np.fromfile(path, np.float16).reshape(ROWS, WIDTH)
+        whole = torch.from_numpy(memory.reshape(-1).view(np.int64))
         works: dict[str, Work] = {"pass, file": lambda _: torch.from_numpy(mapped(path, "int64")).sum(),
                                   "file": lambda k: top_k(queries[k % 64], mapped(path), BEST),
                                   "pass, memory": lambda _: whole.sum(),
                                   "memory": lambda k: top_k(queries[k % 64], memory, BEST)}
         many: dict[str, Work] = {"file": lambda _: top_k(queries, mapped(path), BEST)}
-        if index := faiss_index(memory, threads):
+        if index:
             works["faiss"] = lambda k: index.search(queries[k % 64][None].numpy(), BEST)
             many["faiss"] = lambda _: index.search(queries.numpy(), BEST)
         t, m = turns(works, args.repeats), turns(many, min(args.repeats, 5), 1)
