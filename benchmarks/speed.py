@@ -8,7 +8,7 @@ The two sides of a row take turns (A B A B ...), after some turns that do not co
 quartiles, and the ratio is the median of the turns' ratios, so that what slows the machine for a while slows both. A ratio with a
 budget "≤" is our time over the reference's, with "≥" the reference's over ours. References:
 
-structure  vesin's neighbour list alone, 8 Å, periodic in the plane, its quantities "ijDd"; the list is made once, outside
+structure  vesin's neighbour list alone, 8 Å, periodic in the plane, its quantities "ijDd"; one call each in turn
 step       the published method written plainly, benchmarks/reference.py, in float32: fetching the batch, which computes the
            features of its structures, and the optimizer's step; the same materials in each turn, those of real epochs
 feed       the step itself
@@ -44,7 +44,7 @@ from torch.nn.functional import normalize
 
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import load_dataset
-from wfclip.data.graph import collate, graph_arrays
+from wfclip.data.graph import flat_graphs, graph_arrays
 from wfclip.data.structure import Layer, read_layer
 from wfclip.nn.clip import WFClip
 from wfclip.predict import Predictor
@@ -59,16 +59,16 @@ Times = np.ndarray  # seconds of each turn [repeats]
 # --- timing and rows
 
 
-def turns(works: dict[Any, Work], repeats: int, warmup: int = 2, inner: int = 1) -> dict[Any, Times]:
-    "Run all works in turn; `inner` times each, of which the mean counts."
+def turns(works: dict[Any, Work], repeats: int, warmup: int = 2) -> dict[Any, Times]:
+    "Run all works in turn."
     wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     times = {name: np.zeros(repeats) for name in works}
     for k, (name, work) in product(range(-warmup, repeats), works.items()):
         wait()
         start = time.perf_counter()
-        for _ in range(inner): work(k + warmup)
+        work(k + warmup)
         wait()
-        if k >= 0: times[name][k] = (time.perf_counter() - start) / inner
+        if k >= 0: times[name][k] = time.perf_counter() - start
     return times
 
 
@@ -125,26 +125,20 @@ def supercell(layer: Layer, n: int, jitter: float = 0., seed: int = 0) -> Layer:
 
 
 def one_structure(layer: Layer, local: bool) -> dict[str, torch.Tensor]:
-    "Tensors of a structure, with or without the 363 numbers of the paper preset. (So far they are always computed.)"
-    return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in graph_arrays(layer).items()}
-
-
-def many_structures(layers: Sequence[Layer], local: bool):
-    "A batch of structures. (So far one structure after the other: a function for many belongs here.)"
-    return collate([graph_arrays(layer) for layer in layers])
+    "Tensors of a structure, with or without the 363 numbers of the paper preset."
+    return {k: torch.from_numpy(v) for k, v in graph_arrays(layer, geometry=local).items()}
 
 
 def structure_times(layers: Sequence[Layer], repeats: int) -> tuple[dict[str, Times], dict[str, Times]]:
     "Times of the first of the layers, and times of all together divided by their number."
     from vesin import NeighborList
-    search, first = NeighborList(cutoff=8.0, full_list=True), layers[0]
+    search, n = NeighborList(cutoff=8.0, full_list=True), len(layers)
     neighbors = lambda layer: search.compute(layer.positions, layer.cell, (True, True, False), "ijDd")
-    single: dict[str, Work] = dict(vesin=lambda _: neighbors(first), ours=lambda _: one_structure(first, False),
-                                   local=lambda _: one_structure(first, True))
-    batch: dict[str, Work] = dict(vesin=lambda _: [neighbors(layer) for layer in layers],
-                                  ours=lambda _: many_structures(layers, False))
-    each = {name: t / len(layers) for name, t in turns(batch, repeats, 1).items()}
-    return turns(single, repeats, 2, inner=50), each
+    single: dict[str, Work] = dict(vesin=lambda k: neighbors(layers[k % n]), ours=lambda k: one_structure(layers[k % n], False),
+                                   local=lambda k: one_structure(layers[k % n], True))
+    batch: dict[str, Work] = dict(vesin=lambda _: [neighbors(layer) for layer in layers], ours=lambda _: flat_graphs(layers))
+    each = {name: t / n for name, t in turns(batch, repeats, 1).items()}
+    return turns(single, 20 * repeats, 20), each
 
 
 def structure_job(args: argparse.Namespace) -> Iterator[dict]:

@@ -4,17 +4,19 @@
 
 # %% auto #0
 __all__ = ['INDEX_FORMAT', 'LEVELS', 'TEXTS', 'FLAGS', 'COLUMNS', 'SIDES', 'HEADER', 'sort_keys', 'from_sort_keys', 'row_blocks',
-           'top_k', 'write_index', 'open_index', 'Index', 'join_indexes', 'element_bits', 'layer_columns',
-           'crystal_columns', 'load_profile', 'embed_profiles', 'profile_columns', 'read_profiles', 'fingerprint',
-           'column_blocks', 'index_about', 'build_index', 'dataset_columns', 'first_model', 'dataset_about',
-           'build_index_from_dataset', 'save_npz', 'write_embeddings', 'element_set', 'element_conditions', 'limits',
-           'conditions', 'Candidate', 'candidate', 'Query', 'embed_query', 'Candidates', 'by_work_function',
-           'rank_rows', 'open_predictor', 'narrow', 'search', 'candidate_row', 'candidate_lines', 'candidate_csv']
+           'top_k', 'half_margin', 'nearest_unit', 'write_index', 'open_index', 'Index', 'join_indexes', 'element_bits',
+           'layer_columns', 'crystal_columns', 'load_profile', 'embed_profiles', 'profile_columns', 'read_profiles',
+           'fingerprint', 'column_blocks', 'index_about', 'build_index', 'dataset_columns', 'first_model',
+           'dataset_about', 'build_index_from_dataset', 'save_npz', 'write_embeddings', 'element_set',
+           'element_conditions', 'limits', 'conditions', 'Candidate', 'candidate', 'Query', 'embed_query', 'Candidates',
+           'by_work_function', 'rank_rows', 'open_predictor', 'narrow', 'search', 'candidate_row', 'candidate_lines',
+           'candidate_csv']
 
 # %% ../nbs/13_search.ipynb #25a224a1
 import csv
 import hashlib
 import json
+import math
 import mmap
 import os
 import re
@@ -62,16 +64,15 @@ def row_blocks(
     matrix: np.ndarray | torch.Tensor,  # [n, D], float16 or float32, in memory or mapped from a file
     keep: np.ndarray | None = None,  # rows to read [n], bool; None: all
     size: int = 4096,  # rows of a block
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # row numbers [b]; rows [b, D], float32, until the next
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # row numbers [b]; rows [b, D], as they are
     "The rows of a matrix, block by block."
     give_back = getattr(matrix.base, "madvise", None) if isinstance(matrix, np.memmap) else None
-    tensor, buffer = torch.as_tensor(matrix), torch.empty(size, matrix.shape[1])
+    tensor = torch.as_tensor(matrix)
     for start in range(0, len(matrix), size):
         rows = torch.arange(start, min(start + size, len(matrix)))
         if keep is not None: rows = rows[torch.from_numpy(keep[start:start + size])]
         if not len(rows): continue
-        block = buffer[:len(rows)]
-        yield rows, block.copy_(tensor[start:start + size] if len(rows) == size else tensor[rows])
+        yield rows, tensor[start:start + size] if len(rows) == size else tensor[rows]
         if give_back: give_back(mmap.MADV_DONTNEED)
 
 # %% ../nbs/13_search.ipynb #2aef09fc
@@ -86,10 +87,40 @@ def top_k(
     "The rows of largest dot product with the query, exactly; among equals the first rows."
     queries = torch.atleast_2d(query.float())
     best = torch.empty(len(queries), 0, dtype=torch.int64)
-    for rows, block_rows in row_blocks(matrix, keep, block):
-        best = torch.cat([best, sort_keys(queries @ block_rows.T, rows)], dim=1)
+    for rows, part in row_blocks(matrix, keep, block):
+        best = torch.cat([best, sort_keys(queries @ part.float().T, rows)], dim=1)
         best = best.topk(min(k, best.shape[1]), dim=1).values
     return from_sort_keys(best if query.ndim == 2 else best[0])
+
+# %% ../nbs/13_search.ipynb #fc25ce66
+def half_margin(
+    query: torch.Tensor,  # [D], unit length
+) -> float:
+    "Largest error of a product of unit vectors in half precision; twice the rounding of the result, for the comparison after it."
+    return 1.01 * float((query.half().float() - query).norm()) + len(query) * 2**-24 + 2**-10
+
+# %% ../nbs/13_search.ipynb #968aa869
+@torch.no_grad()
+def nearest_unit(
+    query: torch.Tensor,  # [D], unit length
+    matrix: np.ndarray | torch.Tensor,  # [n, D], float16, rows of unit length, in memory or mapped from a file
+    k: int,  # how many; fewer come back if fewer rows are kept
+    keep: np.ndarray | None = None,  # rows to search [n], bool; None: all
+    block: int = 4096,  # rows that are looked at together
+) -> tuple[torch.Tensor, torch.Tensor]:  # similarities, float32, and rows, int64, each [k], best first
+    "What `top_k` finds, for one query and unit rows: rows that cannot be among the best are passed over."
+    query, half, margin = query.float(), query.half(), half_margin(query.float())
+    best, least = torch.empty(0, dtype=torch.int64), -math.inf
+    for rows, part in row_blocks(matrix, keep, block):
+        rough = torch.mv(part, half)
+        if len(near := (rough >= least).nonzero()[:, 0]) < len(rows): rows, part, rough = rows[near], part[near], rough[near]
+        if not len(rows): continue
+        exact = (part.float() * query).sum(1)
+        if (rough - exact).abs().max() > margin: return top_k(query, matrix, k, keep, block)
+        best = torch.cat([best, sort_keys(exact, rows)])
+        best = best.topk(min(k, len(best))).values
+        if len(best) == k: least = float(from_sort_keys(best[-1])[0]) - margin
+    return from_sort_keys(best)
 
 # %% ../nbs/13_search.ipynb #39e726f0
 INDEX_FORMAT = "wfclip-index-1"
@@ -602,7 +633,7 @@ def rank_rows(
     if query is None:
         rows = by_work_function(index, keep, work_function)[:k]
         return [candidate(index, int(i), rank=rank) for rank, i in enumerate(rows, 1)]
-    similarity, rows = (t.tolist() for t in top_k(query.embedding, index["embeddings"], k, keep))
+    similarity, rows = (t.tolist() for t in nearest_unit(query.embedding, index["embeddings"], k, keep))
     same = lambda s, i: s > .999 and index.text("formula", i) == query.formula
     return [candidate(index, i, rank=rank, similarity=round(s, 4), same=same(s, i))
             for rank, (s, i) in enumerate(zip(similarity, rows), 1)]
