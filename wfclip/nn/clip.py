@@ -189,8 +189,7 @@ class WFClip(Towers):
     ) -> tuple[torch.Tensor, torch.Tensor]:  # contrastive loss, heads' loss; scalars, 0 for a part that is off
         "The two parts of the objective; the total is contrastive + joint_weight · heads."
         contrast = heads = encoded.p_cry.new_zeros(())
-        if encoded.p_prof is not None:
-            contrast = contrastive_loss(encoded.p_cry, encoded.p_prof, self.temperature(), spread)
+        if encoded.p_prof is not None: contrast = contrastive_loss(*encoded[:2], self.temperature(), spread)
         if self.heads: heads = heads_loss(encoded.properties, target, self.heads.scale(), spread)
         return contrast, heads
 
