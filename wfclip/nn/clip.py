@@ -188,10 +188,9 @@ class WFClip(Towers):
         spread: bool = False,  # over processes: this is the part of this one, and the mean over processes is the loss
     ) -> tuple[torch.Tensor, torch.Tensor]:  # contrastive loss, heads' loss; scalars, 0 for a part that is off
         "The two parts of the objective; the total is contrastive + joint_weight · heads."
-        contrast = heads = encoded.p_cry.new_zeros(())
-        if encoded.p_prof is not None:
-            contrast = contrastive_loss(encoded.p_cry, encoded.p_prof, self.temperature(), spread)
-        if self.heads: heads = heads_loss(encoded.properties, target, self.heads.scale(), spread)
+        p_cry, p_prof, properties = encoded
+        contrast = p_cry.new_zeros(()) if p_prof is None else contrastive_loss(p_cry, p_prof, self.temperature(), spread)
+        heads = heads_loss(properties, target, self.heads.scale(), spread) if self.heads else p_cry.new_zeros(())
         return contrast, heads
 
     def predict(self, source, **options):
