@@ -92,14 +92,14 @@ def top_k(
         best = best.topk(min(k, best.shape[1]), dim=1).values
     return from_sort_keys(best if query.ndim == 2 else best[0])
 
-# %% ../nbs/13_search.ipynb #fc25ce66
+# %% ../nbs/13_search.ipynb #84d9ada6
 def half_margin(
     query: torch.Tensor,  # [D], unit length
 ) -> float:
     "Largest error of a product of unit vectors in half precision; twice the rounding of the result, for the comparison after it."
     return 1.01 * float((query.half().float() - query).norm()) + len(query) * 2**-24 + 2**-10
 
-# %% ../nbs/13_search.ipynb #968aa869
+# %% ../nbs/13_search.ipynb #26d499bc
 @torch.no_grad()
 def nearest_unit(
     query: torch.Tensor,  # [D], unit length
