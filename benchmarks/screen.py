@@ -98,7 +98,7 @@ def main():
     parser.add_argument("--job", choices=COMMANDS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.job: return print(json.dumps(work(args.job)))
-    rows = []
+    rows, about = [], dict(cores=os.cpu_count(), python=platform.python_version())
     print("| job | structures | processes | time, s | structures/s | processor time each, ms | largest memory, MB | "
           "anonymous, MB |\n"
           "|---|---:|---:|---:|---:|---:|---:|---:|")
@@ -111,8 +111,7 @@ def main():
                     print(f"| {job} | {n} | {processes} | {r['seconds']:.1f} | {n / r['seconds']:.0f} | "
                           f"{1e3 * r['cpu_s'] / n:.2f} | {r['peak_MB']:.0f} | {r['anonymous_MB']:.0f} |", flush=True)
                     rows.append(dict(job=job, n=n, processes=processes, **r))
-    about = dict(cores=os.cpu_count(), python=platform.python_version())
-    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, rows=rows), indent=1) + "\n")
+                    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, rows=rows), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ PUBLIC = {
     ".evaluate": "evaluate retrieval_metrics",
     ".predict": "Prediction predict",
     ".search": "search",
+    ".screen": "embed_files predict_files",
     ".plot": "plot_profile plot_parity plot_ranks plot_map plot_band_alignment",
 }
 METHODS = {

@@ -221,9 +221,7 @@ def test_all_formats_agree(folder, alone):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_flat(folder):
     code = """
-import sys
 from pathlib import Path
-import numpy as np
 from wfclip.data.dataset import join_datasets
 from wfclip.predict import Predictor
 from wfclip.screen import embed_files, predict_files
@@ -231,7 +229,7 @@ def anonymous():
     status = Path("/proc/self/status").read_text()
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 predictor, made = Predictor.from_run("run", "cpu"), []
-for k in (5, 40):
+for k in (10, 10, 50):  # the first time to fill what the allocator keeps
     join_datasets("copies.safetensors", ["small.safetensors"] * k)
     peak = 0
     for work, out in ((embed_files, "flat.safetensors"), (predict_files, "flat.csv")):
@@ -240,5 +238,5 @@ for k in (5, 40):
     made.append(peak)
 print(*made)
 """
-    few, many = map(float, python("-c", code, cwd=folder, PYTHONPATH=PATH, OMP_NUM_THREADS="1").split())
-    assert many - few < 12  # MB, for eight times as many
+    _, few, many = map(float, python("-c", code, cwd=folder, PYTHONPATH=PATH, OMP_NUM_THREADS="1").split())
+    assert many - few < 12  # MB, for 3200 structures more
