@@ -82,7 +82,9 @@ def measure(job: str, folder: Path, processes: int) -> dict:
     env = [os.environ | dict(RANK=str(r), WORLD_SIZE=str(processes), OMP_NUM_THREADS="1") for r in range(processes)]
     running = [subprocess.Popen([sys.executable, SELF, "--job", job], cwd=folder, env=e, stdout=subprocess.PIPE, text=True)
                for e in env]
-    results = [json.loads(p.communicate()[0].splitlines()[-1]) for p in running]
+    said = [p.communicate()[0] for p in running]
+    if any(p.returncode for p in running): sys.exit(f"a process ended with code {[p.returncode for p in running]}")
+    results = [json.loads(text.splitlines()[-1]) for text in said]
     assert not any(r["code"] for r in results)
     largest = {k: max(r[k] for r in results) for k in ("seconds", "peak_MB", "anonymous_MB")}
     return dict(largest, cpu_s=sum(r["cpu_s"] for r in results))

@@ -11,6 +11,7 @@ budget "≤" is our time over the reference's, with "≥" the reference's over o
 structure  vesin's neighbour list alone, 8 Å, periodic in the plane, its quantities "ijDd"; one call each in turn
 step       the published method written plainly, benchmarks/reference.py, in float32: fetching the batch, which computes the
            features of its structures, and the optimizer's step; the same materials in each turn, those of real epochs
+parts      the same part without one idea
 feed       the step itself
 search     one pass over the matrix: torch's sum of the same bytes as 64-bit integers, with as many threads; over a file that is
            mapped anew each turn, its pages in the system's cache, and over the same bytes in memory. And faiss-cpu's IndexFlatIP,
@@ -29,6 +30,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
@@ -41,14 +43,16 @@ import numpy as np
 import torch
 from reference import Reference, copy_weights, make_loader, training_step
 from torch.nn.functional import normalize
+from torch.utils.flop_counter import FlopCounterMode
 
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import load_dataset
-from wfclip.data.graph import flat_graphs, graph_arrays
+from wfclip.data.graph import Batch, flat_graphs, graph_arrays
 from wfclip.data.structure import Layer, read_layer
 from wfclip.nn.clip import WFClip
+from wfclip.nn.expansion import smooth_cutoff
 from wfclip.predict import Predictor
-from wfclip.search import top_k
+from wfclip.search import nearest_unit, top_k
 from wfclip.train import TrainConfig, Trainer, epoch_batches, train_step
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -229,6 +233,85 @@ def step_job(args: argparse.Namespace) -> Iterator[dict]:
     yield row(f"training step as shipped, L = {length}; reference L = 448", t["shipped"], t[448, True], "≥ 5")
 
 
+def peak(dtype: torch.dtype, device: torch.device, n: int = 2048) -> float:
+    "Operations a second of a product of two square matrices, 1e9."
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    return 2e-9 * n**3 / float(np.median(turns(dict(product=lambda _: a @ b), 5)["product"]))
+
+
+def backward(run: Callable[[], torch.Tensor], parameters: Sequence[torch.Tensor], fast: bool, device: torch.device) -> Work:
+    "Forward and backward through a part of a model."
+    def work(_: int):
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast): y = run()
+        torch.autograd.grad(y.float().square().mean(), parameters, allow_unused=True)
+    return work
+
+
+def unfolded(batch: Batch) -> Batch:
+    "A batch with an edge for each image, as if images at one distance were not one edge. (Each gets the mean of their harmonics.)"
+    images = batch.edge_y[:, 0].round().long()
+    each = torch.repeat_interleave(torch.arange(len(images), device=images.device), images)
+    return replace(batch, edge_index=batch.edge_index[:, each], edge_dist=batch.edge_dist[each],
+                   edge_y=(batch.edge_y / images[:, None])[each], nearest=(images.cumsum(0) - images)[batch.nearest])
+
+
+def parts_job(args: argparse.Namespace) -> Iterator[dict]:
+    "What each idea brings, forward and backward on a batch of 64, and how far the step is from the hardware's peak."
+    bench = Bench(args)
+    trainer, twin = bench.trainer(WFClipConfig(), "auto"), bench.twin(WFClip(WFClipConfig.paper()))
+    model, (batch, profiles, _) = trainer.model.train(), trainer.feed.take(*bench.batches[0])
+    crystals = next(iter(bench.loader(twin.config)))[0].to(bench.device)
+    atoms, h = crystals.numbers > 0, torch.randn(*crystals.numbers.shape, twin.config.dim, device=bench.device)
+    flat, biases = h[atoms], [model.crystal.biases[k].float() for k in range(len(model.crystal.biases))]
+    edges = model.crystal.expand(batch.edge_dist), smooth_cutoff(batch.edge_dist)
+    bias = [b(batch, edges[0], model.crystal.expand(edges[1].new_zeros(())), edges[1]).detach() for b in biases]
+
+    def ours() -> torch.Tensor:
+        x = flat
+        for b, block in zip(bias, model.crystal.blocks): x = block(x, b, batch.ptr)
+        return x
+
+    def padded() -> torch.Tensor:
+        x = h
+        for block in twin.crystal.blocks: x = block(x, crystals.edges, atoms)
+        return x
+
+    single = unfolded(batch)
+    part = lambda run, module, fast=False: backward(run, list(module.parameters()), fast, bench.device)
+    towers = {(who, fast): part(lambda m=m: m.profile(profiles), m.profile, fast)
+              for who, m in (("ours", model), ("plain", twin)) for fast in (False, True)}
+    blocks = dict(plain=part(padded, twin.crystal.blocks), ours=part(ours, model.crystal.blocks), fast=part(ours, model.crystal.blocks, True))
+    graphs = dict(ours=part(lambda: model.crystal(batch), model.crystal), plain=part(lambda: model.crystal(single), model.crystal))
+    t = turns({**towers, **blocks, **{("graph", k): w for k, w in graphs.items()}}, args.repeats)
+    yield row("profile tower, float32: channels last; nn.Conv1d", t["ours", False], t["plain", False], gain=True)
+    yield row("the same in bfloat16; nn.Conv1d in float32", t["ours", True], t["plain", False], gain=True)
+    yield row("Transformer blocks, float32: attention padded alone; all of it padded", t["ours"], t["plain"], gain=True)
+    yield row("the same in bfloat16", t["fast"], t["plain"], gain=True)
+    name = f"crystal tower: {len(batch.edge_dist)} edges; one for each of {len(single.edge_dist)} images"
+    yield row(name, t["graph", "ours"], t["graph", "plain"], gain=True)
+    yield from optimizer_rows(args, model)
+    yield from roofline_rows(args, bench, trainer)
+
+
+def optimizer_rows(args: argparse.Namespace, model: WFClip) -> Iterator[dict]:
+    "AdamW as torch makes it by default, and fused."
+    for p in model.parameters(): p.grad = torch.zeros_like(p)
+    fused, plain = (torch.optim.AdamW(model.parameters(), 0., fused=f) for f in (True, None))
+    t = turns(dict(fused=lambda _: fused.step(), plain=lambda _: plain.step()), args.repeats)
+    yield row("AdamW: fused; torch's default", t["fused"], t["plain"], gain=True)
+
+
+def roofline_rows(args: argparse.Namespace, bench: Bench, trainer: Trainer) -> Iterator[dict]:
+    "Arithmetic of a step, and its share of what products of matrices reach."
+    with FlopCounterMode(display=False) as count: bench.ours(trainer)(0)
+    work = count.get_total_flops() / 1e9
+    top = {d: peak(d, bench.device) for d in (torch.float32, torch.bfloat16)}
+    for d, speed in top.items(): yield row(f"product of matrices, {str(d)[6:]}", "", "", figure=speed, unit=" GFLOP/s")
+    t = turns(dict(step=bench.ours(trainer)), args.repeats)["step"]
+    yield row(f"the step as shipped, {work:.1f} GFLOP", t, "", figure=work / float(np.median(t)), unit=" GFLOP/s")
+    yield row("at the peak of bfloat16 it would take", "", "", figure=1e3 * work / top[torch.bfloat16], unit=" ms")
+
+
 def feed_job(args: argparse.Namespace) -> Iterator[dict]:
     "Gathering a batch, as a share of the step."
     bench = Bench(args)
@@ -260,14 +343,14 @@ def mapped(path: Path, kind: str = "float16") -> np.ndarray:
 def search_memory(path: Path, threads: int) -> float:
     "By how much a search makes the peak of memory grow, MB."
     torch.set_num_threads(threads)
-    query, matrix = normalize(torch.randn(1, WIDTH)), mapped(path)
-    top_k(query, matrix[:8192], BEST)
-    return memory_growth(lambda: top_k(query, matrix, BEST))
+    query, matrix = normalize(torch.randn(WIDTH), dim=0), mapped(path)
+    nearest_unit(query, matrix[:8192], BEST)
+    return memory_growth(lambda: nearest_unit(query, matrix, BEST))
 
 
 def wrong_rows(queries: torch.Tensor, matrix: np.ndarray) -> int:
     "How many of the rows found are not those of largest product in numpy's float64; products closer than 1e-6 count as equal."
-    values, rows = top_k(queries, matrix, BEST)
+    values, rows = (torch.stack(t) for t in zip(*(nearest_unit(q, matrix, BEST) for q in queries)))
     exact = np.concatenate([matrix[k:k + 20_000].astype(float) @ queries.double().numpy().T for k in range(0, ROWS, 20_000)])
     best = np.sort(np.partition(exact, -BEST, 0)[-BEST:], 0)[::-1].T
     at = np.take_along_axis(exact.T, rows.numpy(), 1)
@@ -293,9 +376,9 @@ def search_job(args: argparse.Namespace) -> Iterator[dict]:
         memory = np.fromfile(path, np.float16).reshape(ROWS, WIDTH)
         whole = torch.from_numpy(memory.reshape(-1).view(np.int64))
         works: dict[str, Work] = {"pass, file": lambda _: torch.from_numpy(mapped(path, "int64")).sum(),
-                                  "file": lambda k: top_k(queries[k % 64], mapped(path), BEST),
+                                  "file": lambda k: nearest_unit(queries[k % 64], mapped(path), BEST),
                                   "pass, memory": lambda _: whole.sum(),
-                                  "memory": lambda k: top_k(queries[k % 64], memory, BEST)}
+                                  "memory": lambda k: nearest_unit(queries[k % 64], memory, BEST)}
         many: dict[str, Work] = {"file": lambda _: top_k(queries, mapped(path), BEST)}
         if index:
             works["faiss"] = lambda k: index.search(queries[k % 64][None].numpy(), BEST)
@@ -351,7 +434,7 @@ def encode_job(args: argparse.Namespace) -> Iterator[dict]:
         yield row(name, f"{seconds:.1f} s", figure=n / seconds, unit=" /s")
 
 
-JOBS = dict(structure=structure_job, step=step_job, feed=feed_job, search=search_job, startup=startup_job, encode=encode_job)
+JOBS = dict(structure=structure_job, step=step_job, parts=parts_job, feed=feed_job, search=search_job, startup=startup_job, encode=encode_job)
 
 
 def about(args: argparse.Namespace) -> dict:

@@ -8,7 +8,7 @@ __all__ = ['SHARD', 'BLOCK', 'LONG', 'TABLES', 'process_share', 'share_device', 
            'join_shards', 'run_job', 'many', 'checked', 'predictor_state', 'embed_files', 'table_line', 'table_text',
            'predict_files']
 
-# %% ../nbs/13a_screen.ipynb #279df0d0
+# %% ../nbs/13a_screen.ipynb #797e872f
 import hashlib
 import json
 import os
@@ -35,7 +35,7 @@ from .predict import (Prediction, Predictor, Read, as_json, as_row, check_method
 from .search import (SIDES, Index, build_index, build_index_from_dataset, column_blocks, dataset_about, dataset_columns,
                            fingerprint, first_model, index_about, join_indexes, read_profiles, save_npz, write_index)
 
-# %% ../nbs/13a_screen.ipynb #e59fd34f
+# %% ../nbs/13a_screen.ipynb #6e8224d0
 def process_share() -> tuple[int, int]:  # number of this process, from 0; how many there are
     "What RANK and WORLD_SIZE say; ValueError if that makes no sense."
     text = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
@@ -50,7 +50,7 @@ def share_device(
     n, local = torch.cuda.device_count(), os.environ.get("LOCAL_RANK", "")
     return f"cuda:{int(local) % n}" if name is None and n and local.isdecimal() else name
 
-# %% ../nbs/13a_screen.ipynb #bbf1e7e6
+# %% ../nbs/13a_screen.ipynb #78e7cd43
 SHARD = 4096  # units in a shard
 BLOCK = 256  # structures that are in memory at a time
 LONG = 100_000  # bytes: a longer database or xyz file is cut between its structures
@@ -75,7 +75,7 @@ def read_units(
         if stop - start == 1: yield from ((first, item) for item in read(path))
         else: yield from zip(chain([first], units), read_some(path, lambda k: wanted(start + k)))  # noqa: B023
 
-# %% ../nbs/13a_screen.ipynb #a7280b27
+# %% ../nbs/13a_screen.ipynb #c8d26435
 def source_state(
     sources: Sequence[str],  # paths [n]
     starts: Sequence[int],  # first unit of each, and how many there are [n + 1]
@@ -89,7 +89,7 @@ def source_state(
         digest.update(repr((path, start, state)).encode())
     return digest.hexdigest()
 
-# %% ../nbs/13a_screen.ipynb #962ed190
+# %% ../nbs/13a_screen.ipynb #590ad1e0
 @dataclass
 class Job:
     "Work that is cut into shards."
@@ -119,7 +119,7 @@ class Job:
         try: return {int(name[:-5]) for name in os.listdir(self.folder) if re.fullmatch(r"\d+\.json", name)}
         except FileNotFoundError: return set()
 
-# %% ../nbs/13a_screen.ipynb #fa17232b
+# %% ../nbs/13a_screen.ipynb #be334b16
 def replace_file(
     path: Path,  # final place
     write: Callable[[Path], Any],  # writes a file at the path it is given
@@ -132,7 +132,7 @@ def replace_file(
     finally: temporary.unlink(missing_ok=True)
     return done
 
-# %% ../nbs/13a_screen.ipynb #bafdbc55
+# %% ../nbs/13a_screen.ipynb #17fd1d66
 def open_folder(
     job: Job,
 ) -> None:
@@ -148,7 +148,7 @@ def open_folder(
         raise ValueError(f"{job.folder}: unfinished work of another command, which differs in {', '.join(changed)}; give that "
                          "command again, or remove the folder.")
 
-# %% ../nbs/13a_screen.ipynb #52758b77
+# %% ../nbs/13a_screen.ipynb #9d131d6c
 class Tally(NamedTuple):
     "How it went."
     good: int  # structures
@@ -172,7 +172,7 @@ def work_off(
             mine.remove(k)
     if mine: raise ValueError(f"{job.out}: the sources changed while they were read; remove {job.folder}, and start again.")
 
-# %% ../nbs/13a_screen.ipynb #d06c0f92
+# %% ../nbs/13a_screen.ipynb #0e8cdadc
 def cut_shards(
     sources: Sequence[str],  # paths [n]
     starts: Sequence[int],  # first unit of each, and how many there are [n + 1]
@@ -184,7 +184,7 @@ def cut_shards(
     found = read_units(sources, starts, lambda unit: unit // size in wanted, **reader)
     for k, items in groupby(found, lambda item: item[0] // size): yield k, (item for _, item in items)
 
-# %% ../nbs/13a_screen.ipynb #1b69644e
+# %% ../nbs/13a_screen.ipynb #fbc83440
 @contextmanager
 def only_one(
     path: Path,  # of a file that all processes see
@@ -203,7 +203,7 @@ def only_one(
         except OSError: pass  # a file system without locks: as above
         yield held
 
-# %% ../nbs/13a_screen.ipynb #04d8a5a6
+# %% ../nbs/13a_screen.ipynb #c31d9feb
 def _receipt(job: Job) -> tuple[Path, str]:
     "Where the note of a finished job is, and what it says."
     state = job.out.stat()
@@ -216,7 +216,7 @@ def is_finished(
     try: return (note := _receipt(job))[0].read_text() == note[1]
     except OSError: return False
 
-# %% ../nbs/13a_screen.ipynb #68724b0c
+# %% ../nbs/13a_screen.ipynb #4f33444d
 def join_shards(
     job: Job,
     write: Callable[[Path], Any],  # writes the output to a path
@@ -235,7 +235,7 @@ def join_shards(
         shutil.rmtree(job.folder, ignore_errors=True)
     return Tally(*map(sum, zip(*tallies)))
 
-# %% ../nbs/13a_screen.ipynb #7c366a4a
+# %% ../nbs/13a_screen.ipynb #e0fa9975
 def run_job(
     job: Job,
     cut: Callable[[set[int]], Iterator[tuple[int, Iterable]]],  # as for `work_off`
@@ -262,7 +262,7 @@ def many(
     "Whether a job is worth a folder: it has several shards, or several processes, or was begun with one."
     return job.shards > 1 or process_share()[1] > 1 or job.folder.exists()
 
-# %% ../nbs/13a_screen.ipynb #63ebe76e
+# %% ../nbs/13a_screen.ipynb #b93fbd2b
 def checked(
     out: str | os.PathLike,  # file to write
     endings: Sequence[str],  # that it may have
@@ -287,7 +287,7 @@ def _about(sources: Sequence[str], starts: Sequence[int], predictor: Predictor, 
     state = source_state(sources, starts)
     return dict(wfclip=__version__, sources=state, units=starts[-1], shard_size=size, model=predictor_state(predictor))
 
-# %% ../nbs/13a_screen.ipynb #60393ba6
+# %% ../nbs/13a_screen.ipynb #2e167992
 def _embed_shard(job: Job, blocks: Iterator[dict], lost: list[int], about: dict, k: int) -> Tally:
     "Write the index of a shard; none if nothing of it could be read."
     if (first := next(blocks, None)) is None: return Tally(0, lost[0])
@@ -303,7 +303,7 @@ def _join_embeddings(job: Job, path: Path):
     join_indexes(whole := path.with_suffix(".safetensors"), parts)
     save_npz(Index(whole), path)
 
-# %% ../nbs/13a_screen.ipynb #e08c4178
+# %% ../nbs/13a_screen.ipynb #53304e74
 def _embed_dataset(job: Job, data: WorkFunctionDataset, predictor: Predictor, report: Callable) -> Tally | None:
     one, about, size = first_model(predictor), dataset_about(data, predictor), job.size
     def cut(wanted: set[int]): return ((k, range(k * size, min(k * size + size, len(data)))) for k in sorted(wanted))
@@ -321,7 +321,7 @@ def _embed_files(job: Job, cut: Callable, predictor: Predictor, side: str, repor
         return _embed_shard(job, blocks, lost, about, k)
     return run_job(job, cut, work, partial(_join_embeddings, job), report)
 
-# %% ../nbs/13a_screen.ipynb #dec27f08
+# %% ../nbs/13a_screen.ipynb #40bb4a59
 def embed_files(
     sources: Sequence[str],  # paths of structures, or of profiles
     out: str | os.PathLike,  # *.safetensors, or *.npz for other programs
@@ -345,7 +345,7 @@ def embed_files(
     reader = {} if side == "crystal" else dict(read=lambda path: read_profiles(path, efermi))
     return _embed_files(job, partial(cut_shards, sources, starts, shard_size, **reader), predictor, side, report)
 
-# %% ../nbs/13a_screen.ipynb #3581c131
+# %% ../nbs/13a_screen.ipynb #63f6c99a
 TABLES = ".csv", ".json", ".jsonl"
 
 def table_line(
@@ -367,7 +367,7 @@ def table_text(
         first = False
     if kind == ".json": yield "[]\n" if first else "]\n"
 
-# %% ../nbs/13a_screen.ipynb #ff1559de
+# %% ../nbs/13a_screen.ipynb #523e4b68
 def _write_text(path: Path, pieces: Iterable[str]):
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.writelines(pieces)
@@ -378,7 +378,7 @@ def _lines(paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file: yield from (line[:-1] for line in file)
 
-# %% ../nbs/13a_screen.ipynb #b1649451
+# %% ../nbs/13a_screen.ipynb #0e9c237d
 def _table_lines(items: Iterable[Read], kind: str, predict: Callable, report: Callable, counts: list[int]) -> Iterator[str]:
     "Predict, block by block; what could not be read is reported, and both kinds are counted."
     found = iter(items)
@@ -394,7 +394,7 @@ def _predict_shard(job: Job, lines: Callable, items: Iterable, k: int) -> Tally:
     replace_file(job.path(k, ".txt"), lambda p: _write_text(p, (f"{line}\n" for line in lines(items, counts))))
     return Tally(*counts)
 
-# %% ../nbs/13a_screen.ipynb #9ad60cf2
+# %% ../nbs/13a_screen.ipynb #f387935d
 def predict_files(
     sources: Sequence[str],  # paths of structures
     out: str | os.PathLike,  # *.csv, *.json or *.jsonl
