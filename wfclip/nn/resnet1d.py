@@ -8,7 +8,28 @@ __all__ = ['RowConv', 'conv_norm', 'BasicBlock', 'ResNet1D']
 # %% ../../nbs/nn/06_resnet1d.ipynb #affb6c85
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, linear, pad
+
+# %% ../../nbs/nn/06_resnet1d.ipynb #9297148f
+class _ByTaps(torch.autograd.Function):
+    "A convolution of rows, the gradient of its weight one product of matrices for each tap."
+
+    @staticmethod
+    def forward(ctx, w, weight, s, p):
+        ctx.save_for_backward(w, weight)
+        ctx.steps = s, p
+        return conv2d(w, weight[:, :, None], None, (1, s), (0, p))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (w, weight), (s, p), end = ctx.saved_tensors, ctx.steps, ctx.steps[0] * g.shape[3]
+        d_w = torch.ops.aten.convolution_backward(g, w, weight[:, :, None], None, [1, s], [0, p], [1, 1], False, [0, 0], 1,
+                                                  [True, False, False])[0]
+        rows, x = g[:, :, 0].transpose(1, 2).flatten(0, 1), pad(w[:, :, 0].transpose(1, 2), (0, 0, p, p + s - 1))
+        taps = [rows.T @ x[:, k:k + end:s].flatten(0, 1) for k in range(weight.shape[2])]
+        return d_w, torch.stack(taps, 1).transpose(1, 2), None, None
 
 # %% ../../nbs/nn/06_resnet1d.ipynb #4b5768ad
 class RowConv(nn.Conv1d):
@@ -28,6 +49,8 @@ class RowConv(nn.Conv1d):
         w: torch.Tensor,  # [B, n_in, 1, L]
     ) -> torch.Tensor:  # [B, n_out, 1, ceil(L / stride)]
         k, s, p = self.row
+        if w.device.type == "cpu" and w.dtype == torch.bfloat16 and self.out_channels >= 256:
+            return _ByTaps.apply(w, self.weight.to(w.dtype), s, p)  # pyright: ignore
         if self.in_channels > 1: return conv2d(w, self.weight[:, :, None], None, (1, s), (0, p))
         windows = pad(w[:, 0, 0], (p, p)).unfold(1, k, s)  # [B, L / s, k]
         return linear(windows, self.weight[:, 0]).transpose(1, 2)[:, :, None]
