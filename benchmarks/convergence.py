@@ -24,7 +24,7 @@ import torch
 from reference import Reference, make_loader, make_optimizer, train_epoch
 from torch.nn.functional import normalize
 
-from wfclip.bank import ENERGIES, computed_energies, encode, encode_profiles, fit_kernel, fit_probe, unsigned
+from wfclip.bank import ENERGIES, computed_energies, encode, encode_profiles, fit_kernel, fit_probe, needs_geometry, unsigned
 from wfclip.config import PRESETS
 from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
 from wfclip.evaluate import error_metrics, retrieval_metrics
@@ -57,7 +57,7 @@ class Ours:
 
     def embed(self, index: np.ndarray) -> Embedded:
         model = self.trainer.model.eval()
-        with torch.no_grad(): found = encode([model], self.data.graphs(), index)
+        with torch.no_grad(): found = encode([model], self.data.graphs(needs_geometry([model])), index)
         phi = self.data.profiles(model.config.profile_length, model.config.profile_spacing)[index]
         return Embedded(found.z, found.p_cry, encode_profiles(model, phi), found.properties.get("work_function"))
 

@@ -220,10 +220,13 @@ def step_job(args: argparse.Namespace) -> Iterator[dict]:
     for L in (448, 256):
         yield row(f"losses of a step, float32, L = {L}: relative difference", "", "", "≤ 0.0001", differences[L, "float32"])
     for L in (448, 256): yield row(f"the same in bfloat16, L = {L}", "", "", "", differences[L, "bfloat16"])
-    shipped = bench.trainer(WFClipConfig(), "auto")
+    default, short = WFClipConfig(), (128, 64)
+    shipped = bench.trainer(default, "auto")
+    shorter = {L: bench.trainer(replace(default, profile_length=L, profile_spacing=25.6 / L), "auto") for L in short}
     works: dict[Any, Work] = {(L, fetch): bench.reference(bench.twin(trainers[L, "float32"].model), fetch)
                               for L in (448, 256) for fetch in (True, False)}
     works |= {key: bench.ours(trainer) for key, trainer in trainers.items()} | {"shipped": bench.ours(shipped)}
+    works |= {L: bench.ours(trainer) for L, trainer in shorter.items()}
     t = turns(works, args.repeats, 3)
     for L in (448, 256):
         yield row(f"training step, paper preset, float32, L = {L}", t[L, "float32"], t[L, True], "≥ 1.5")
@@ -231,6 +234,7 @@ def step_job(args: argparse.Namespace) -> Iterator[dict]:
         yield row(f"training step, paper preset, bfloat16, L = {L}", t[L, "bfloat16"], t[L, True], "≥ 3")
     length = shipped.model.config.profile_length
     yield row(f"training step as shipped, L = {length}; reference L = 448", t["shipped"], t[448, True], "≥ 5")
+    for L in short: yield row(f"the same with L = {L}", t[L], t[448, True], gain=True)
 
 
 def peak(dtype: torch.dtype, device: torch.device, n: int = 2048) -> float:
@@ -248,7 +252,7 @@ def backward(run: Callable[[], torch.Tensor], parameters: Sequence[torch.Tensor]
 
 
 def unfolded(batch: Batch) -> Batch:
-    "A batch with an edge for each image, as if images at one distance were not one edge. (Each gets the mean of their harmonics.)"
+    "A batch with an edge for each image. (Each gets the mean of the harmonics of its edge.)"
     images = batch.edge_y[:, 0].round().long()
     each = torch.repeat_interleave(torch.arange(len(images), device=images.device), images)
     return replace(batch, edge_index=batch.edge_index[:, each], edge_dist=batch.edge_dist[each],
@@ -280,15 +284,17 @@ def parts_job(args: argparse.Namespace) -> Iterator[dict]:
     part = lambda run, module, fast=False: backward(run, list(module.parameters()), fast, bench.device)
     towers = {(who, fast): part(lambda m=m: m.profile(profiles), m.profile, fast)
               for who, m in (("ours", model), ("plain", twin)) for fast in (False, True)}
-    blocks = dict(plain=part(padded, twin.crystal.blocks), ours=part(ours, model.crystal.blocks), fast=part(ours, model.crystal.blocks, True))
-    graphs = dict(ours=part(lambda: model.crystal(batch), model.crystal), plain=part(lambda: model.crystal(single), model.crystal))
-    t = turns({**towers, **blocks, **{("graph", k): w for k, w in graphs.items()}}, args.repeats)
+    blocks = model.crystal.blocks
+    works = {**towers, "plain": part(padded, twin.crystal.blocks), "ours": part(ours, blocks), "fast": part(ours, blocks, True),
+             "merged": part(lambda: model.crystal(batch), model.crystal),
+             "single": part(lambda: model.crystal(single), model.crystal)}
+    t = turns(works, args.repeats)
     yield row("profile tower, float32: channels last; nn.Conv1d", t["ours", False], t["plain", False], gain=True)
     yield row("the same in bfloat16; nn.Conv1d in float32", t["ours", True], t["plain", False], gain=True)
     yield row("Transformer blocks, float32: attention padded alone; all of it padded", t["ours"], t["plain"], gain=True)
     yield row("the same in bfloat16", t["fast"], t["plain"], gain=True)
     name = f"crystal tower: {len(batch.edge_dist)} edges; one for each of {len(single.edge_dist)} images"
-    yield row(name, t["graph", "ours"], t["graph", "plain"], gain=True)
+    yield row(name, t["merged"], t["single"], gain=True)
     yield from optimizer_rows(args, model)
     yield from roofline_rows(args, bench, trainer)
 
@@ -434,7 +440,8 @@ def encode_job(args: argparse.Namespace) -> Iterator[dict]:
         yield row(name, f"{seconds:.1f} s", figure=n / seconds, unit=" /s")
 
 
-JOBS = dict(structure=structure_job, step=step_job, parts=parts_job, feed=feed_job, search=search_job, startup=startup_job, encode=encode_job)
+JOBS = dict(structure=structure_job, step=step_job, parts=parts_job, feed=feed_job, search=search_job, startup=startup_job,
+            encode=encode_job)
 
 
 def about(args: argparse.Namespace) -> dict:

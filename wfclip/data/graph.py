@@ -25,10 +25,10 @@ def graph_arrays(
 ) -> dict:  # numbers [N], extra [N, 363], edge_index [2, E], edge_dist [E] in Å, edge_nearest [E] bool, edge_y [E, 16]
     "The arrays of one crystal graph, computed once per structure and never again during training."
     edges = edge_arrays([layer], cutoff)
-    edges["numbers"], edges["edge_index"] = layer.numbers, np.concatenate((edges.pop("edge_src"), edges.pop("edge_dst"))).reshape(2, -1)
-    if geometry: edges["extra"] = local_geometry(layer)
-    del edges["edge_ptr"]
-    return edges
+    index = np.concatenate((edges["edge_src"], edges["edge_dst"])).reshape(2, -1)
+    arrays = dict(numbers=layer.numbers, edge_index=index, edge_dist=edges["edge_dist"], edge_nearest=edges["edge_nearest"],
+                  edge_y=edges["edge_y"])
+    return arrays | dict(extra=local_geometry(layer)) if geometry else arrays
 
 # %% ../../nbs/data/04_graph.ipynb #d458807c
 def crystal_graph(

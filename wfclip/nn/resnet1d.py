@@ -11,7 +11,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, linear, pad
 
-# %% ../../nbs/nn/06_resnet1d.ipynb #9297148f
+# %% ../../nbs/nn/06_resnet1d.ipynb #dfd97ead
 class _ByTaps(torch.autograd.Function):
     "A convolution of rows, the gradient of its weight one product of matrices for each tap."
 
