@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from project import ROOT
+from project import ROOT, python
 
 sys.path.append(str(ROOT / "benchmarks"))
 from reference import Reference, copy_weights, featurise, make_loader, make_optimizer, minimum_image, train_epoch
@@ -115,3 +115,10 @@ def test_it_learns():
     state = make_optimizer(model, 24, 3e-4)
     losses = [train_epoch(model, loader, *state) for _ in range(12)]
     assert losses[-1] < .7 * losses[0]
+
+
+def test_the_benchmark_runs():
+    said = python(ROOT / "benchmarks/speed.py", "--jobs", "structure", "parts", "--repeats", 1, "--threads", 1, OMP_NUM_THREADS="1")
+    rows = [line.strip("| ").split(" | ") for line in said.splitlines() if line.startswith("| ")][1:]
+    assert sum(row[0].startswith(("structure to tensors", "64 structures")) for row in rows) == 10
+    assert all(float(row[3].split()[0]) > 0 for row in rows)

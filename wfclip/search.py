@@ -73,7 +73,7 @@ def row_blocks(
         if keep is not None: rows = rows[torch.from_numpy(keep[start:start + size])]
         if not len(rows): continue
         yield rows, tensor[start:start + size] if len(rows) == size else tensor[rows]
-        if give_back: give_back(mmap.MADV_DONTNEED)
+        if give_back and start // size % 4 == 3: give_back(mmap.MADV_DONTNEED)
 
 # %% ../nbs/13_search.ipynb #2aef09fc
 @torch.no_grad()
@@ -106,13 +106,14 @@ def nearest_unit(
     matrix: np.ndarray | torch.Tensor,  # [n, D], float16, rows of unit length, in memory or mapped from a file
     k: int,  # how many; fewer come back if fewer rows are kept
     keep: np.ndarray | None = None,  # rows to search [n], bool; None: all
-    block: int = 4096,  # rows that are looked at together
+    block: int = 8192,  # rows that are looked at together
 ) -> tuple[torch.Tensor, torch.Tensor]:  # similarities, float32, and rows, int64, each [k], best first
     "What `top_k` finds, for one query and unit rows: rows that cannot be among the best are passed over."
     query, half, margin = query.float(), query.half(), half_margin(query.float())
     best, least = torch.empty(0, dtype=torch.int64), -math.inf
     for rows, part in row_blocks(matrix, keep, block):
         rough = torch.mv(part, half)
+        if len(best) < k < len(rows): least = float(rough.topk(k).values[-1]) - 2 * margin
         if len(near := (rough >= least).nonzero()[:, 0]) < len(rows): rows, part, rough = rows[near], part[near], rough[near]
         if not len(rows): continue
         exact = (part.float() * query).sum(1)

@@ -56,7 +56,7 @@ def sum_harmonics(
     n: int,  # edges E
 ) -> np.ndarray:  # y [E, 16] float32; the first is the number of images
     "Spherical harmonics of degree 0 to 3 of the directions of all images of each edge."
-    y = torch.from_numpy(monomials(vec, dist).T @ HARMONICS.T)
+    y = torch.from_numpy(monomials(vec, dist)).T @ torch.from_numpy(HARMONICS).T
     return torch.zeros(n, 16).index_add_(0, torch.from_numpy(edge), y).numpy()
 
 # %% ../../nbs/data/03a_images.ipynb #b71614f2
