@@ -39,7 +39,7 @@ def pair(length: int) -> tuple[WFClip, Reference]:
 def batches(length: int):
     "The batch of INDEX as each of the two makes it"
     c = configuration(length)
-    graphs = collate([graph_arrays(DATA.layer(i)) for i in INDEX])
+    graphs = collate([graph_arrays(DATA.layer(i), geometry=True) for i in INDEX])
     crystals, profiles = next(iter(make_loader(DATA, INDEX, c, batch_size=len(INDEX))))
     assert torch.equal(profiles, DATA.profiles(c.profile_length, c.profile_spacing)[INDEX])
     return graphs, crystals, profiles
@@ -118,7 +118,8 @@ def test_it_learns():
 
 
 def test_the_benchmark_runs():
-    said = python(ROOT / "benchmarks/speed.py", "--jobs", "structure", "parts", "--repeats", 1, "--threads", 1, OMP_NUM_THREADS="1")
+    options = "--jobs", "structure", "parts", "--repeats", 1, "--threads", 1
+    said = python(ROOT / "benchmarks/speed.py", *options, OMP_NUM_THREADS="1")
     rows = [line.strip("| ").split(" | ") for line in said.splitlines() if line.startswith("| ")][1:]
     assert sum(row[0].startswith(("structure to tensors", "64 structures")) for row in rows) == 10
     assert all(float(row[3].split()[0]) > 0 for row in rows)

@@ -65,10 +65,9 @@ class MinimumImageBias(nn.Module):
     ) -> torch.Tensor:  # [B, H, T, T]
         B, T = len(batch), batch.max_atoms
         cells, diagonal = pair_cells(batch, batch.nearest)
-        square = expanded.new_zeros(B * T * T, expanded.shape[1])
-        square = square.index_copy(0, cells, expanded[batch.nearest])
-        square = square.index_copy(0, diagonal, self_expanded.expand(len(diagonal), -1))
-        bias = self.phi(square).float().view(B, T, T, -1)
+        far, own, near = (self.phi(e).float() for e in (0 * self_expanded, self_expanded, expanded[batch.nearest]))
+        bias = far.expand(B * T * T, -1).index_copy(0, cells, near).index_copy(0, diagonal, own.expand(len(diagonal), -1))
+        bias = bias.view(B, T, T, -1)
         return bias.masked_fill(~real_pairs(batch)[..., None], MASKED).permute(0, 3, 1, 2)
 
 # %% ../../nbs/nn/03_attention.ipynb #11cb0000
