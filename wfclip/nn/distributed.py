@@ -8,6 +8,7 @@ __all__ = ['T', 'in_group', 'world', 'rank', 'together', 'on_first', 'own_device
 
 # %% ../../nbs/nn/07a_distributed.ipynb #02e472ea
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -177,5 +178,6 @@ def parallel(
     if device.type == "cuda": nn.SyncBatchNorm.convert_sync_batchnorm(objective)
     else: synchronise(objective)
     ids = [device] if device.type == "cuda" else None
+    warnings.filterwarnings("ignore", "Grad strides do not match")  # of kernels of one sample: the same memory
     objective.register_parameter("idle", nn.Parameter(torch.zeros((), device=device)))
     return DistributedDataParallel(objective, ids, find_unused_parameters=True, gradient_as_bucket_view=True)
