@@ -533,7 +533,8 @@ def main(
     except BrokenPipeError: return _pipe_closed()
     except KeyboardInterrupt: code, text = 130, "stopped."
     except (ValueError, OSError) as error: code, text = 2, sentence(error)
-    if os.environ.get("RANK", "0") == "0": print(f"wfclip: {text}", file=sys.stderr)  # the first of torchrun's processes
+    training = (sys.argv[1:] if argv is None else argv)[:1] == ["train"]  # in which all processes of torchrun know of an error
+    if not training or os.environ.get("RANK", "0") == "0": print(f"wfclip: {text}", file=sys.stderr)
     return code
 
 # %% ../nbs/15_cli.ipynb #06be7836
