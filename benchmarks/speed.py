@@ -266,9 +266,9 @@ def parts_job(args: argparse.Namespace) -> Iterator[dict]:
     model, (batch, profiles, _) = trainer.model.train(), trainer.feed.take(*bench.batches[0])
     crystals = next(iter(bench.loader(twin.config)))[0].to(bench.device)
     atoms, h = crystals.numbers > 0, torch.randn(*crystals.numbers.shape, twin.config.dim, device=bench.device)
-    flat, biases = h[atoms], [model.crystal.biases[k].float() for k in range(len(model.crystal.biases))]
-    edges = model.crystal.expand(batch.edge_dist), smooth_cutoff(batch.edge_dist)
-    bias = [b(batch, edges[0], model.crystal.expand(edges[1].new_zeros(())), edges[1]).detach() for b in biases]
+    flat, expand, fade = h[atoms], model.crystal.expand, smooth_cutoff(batch.edge_dist)
+    origin = expand(fade.new_zeros(()))
+    bias = [b(batch, expand(batch.edge_dist), origin, fade).detach() for b in model.crystal.biases]
 
     def ours() -> torch.Tensor:
         x = flat

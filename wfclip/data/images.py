@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from .neighbors import neighbor_search
 from .structure import Layer
 
 # %% ../../nbs/data/03a_images.ipynb #044a13e7
@@ -62,12 +63,9 @@ def sum_harmonics(
 # %% ../../nbs/data/03a_images.ipynb #b71614f2
 def _images(layers: Sequence[Layer], cutoff: float) -> tuple[np.ndarray, ...]:
     "Of each image in each layer: number of its pair of atoms, receiver, sender, vector in Å, distance in Å; first of each layer."
-    from vesin import NeighborList
-    if not 0 < cutoff < np.inf: raise ValueError(f"The cutoff of a graph must be a positive length in Å, not {cutoff}.")
-    search, found, pairs = NeighborList(cutoff=cutoff, full_list=True), [], 0
+    find, found, pairs = neighbor_search(cutoff), [], 0
     for l in layers:
-        i, j, vec, dist = search.compute(l.positions, l.cell, (True, True, False), "ijDd")
-        i, j, n = i.view(np.int64), j.view(np.int64), len(l.numbers)
+        (i, j, vec, dist), n = find(l), len(l.numbers)
         found.append((i * n + (j + pairs), i, j, vec, dist))
         pairs += n * n
     ptr = np.array([0, *(len(f[0]) for f in found)]).cumsum()

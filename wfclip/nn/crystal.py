@@ -39,9 +39,10 @@ class LocalEncoder(nn.Module):
         weight: torch.Tensor,  # smooth cutoff of each edge [E]
     ) -> torch.Tensor:  # [N, atom_dim]
         "Vectors of the atoms after the last gated convolution."
-        h, edges, c = self.embed(batch.numbers), batch.edge_index, self.config
-        times = (weight if c.smooth_cutoff else 1) * (batch.edge_y[:, 0] if c.all_images else torch.ones_like(weight))
-        if not c.all_images: edges, expanded, times = edges[:, batch.nearest], expanded[batch.nearest], times[batch.nearest]
+        h, edges, near = self.embed(batch.numbers), batch.edge_index, batch.nearest
+        times = weight if self.config.smooth_cutoff else None
+        if self.config.all_images: times = batch.edge_y[:, 0] if times is None else times * batch.edge_y[:, 0]
+        else: edges, expanded, times = edges[:, near], expanded[near], None if times is None else times[near]
         for gate in self.gates: h = gate(h, edges, expanded, times)
         return h
 

@@ -49,7 +49,7 @@ class GatedConv(nn.Module):
         h: torch.Tensor,  # atom features [N, dim]
         edge_index: torch.Tensor,  # sender j and receiver i of each edge, [2, E]
         edge_attr: torch.Tensor,  # edge features e_ij [E, edge_dim]
-        weight: torch.Tensor | None = None,  # weight of each message in [0, 1], [E]; None: all one, as published
+        weight: torch.Tensor | None = None,  # weight of each message: cutoff times images [E]; None: all one, as published
     ) -> torch.Tensor:  # updated atom features [N, dim]
         "Add to each atom the messages of its neighbours."
         message = self.gate(h, edge_index, edge_attr).sigmoid() * softplus(self.core(h, edge_index, edge_attr))
