@@ -71,6 +71,6 @@ def test_exported_cells_are_short(path):
 
 def test_sidebar_lists_each_notebook():
     def files(entries):
-        for entry in entries: yield from files(entry["contents"]) if isinstance(entry, dict) else [entry]
+        for entry in entries: yield from files(entry.get("contents", [])) if isinstance(entry, dict) else [entry]
     quarto = yaml.safe_load((ROOT / "nbs/_quarto.yml").read_text(encoding="utf-8"))
     assert sorted(files(quarto["website"]["sidebar"]["contents"])) == sorted(NAMES)

@@ -2,9 +2,8 @@
 
     python tools/api_docs.py        # lists public symbols without docstring, parameters without docment; exit code 1 if any
 
-`ApiTable` renders a symbol for nbdev's `show_doc`: signature, docstring, and a table of the parameters with type, default and
-what the comment beside them says (shape, unit), of the return and of the errors that the docstring names. A class is
-followed by those of its methods that no notebook shows by itself.
+`document` is what the site shows of a symbol: signature, docstring, and a table of the parameters with type, default and what the
+comment beside them says (shape, unit), of the return and of the errors that the docstring names.
 """
 import ast
 import dataclasses
@@ -13,17 +12,28 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple
 
 from fastcore.docments import docments
-from nbdev.doclinks import NbdevLookup
+from nbdev.config import get_config
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTHING = inspect.Parameter.empty
+ERROR = re.compile(r"\b[A-Z]\w*Error\b")
+
+
+def site_address() -> str:
+    "Where the documentation is published."
+    return get_config().doc_host + get_config().doc_baseurl
+
+
+def repository() -> str:
+    "Where the source is published."
+    return get_config().git_url
 
 
 class Entry(NamedTuple):
@@ -43,7 +53,7 @@ def modules() -> list[str]:
 def public(module: str) -> Iterator[tuple[str, Any]]:
     "The public symbols of a module with their names."
     found = import_module(module)
-    for name in found.__all__: yield name, getattr(found, name)
+    for name in found.__all__: yield name, plain(getattr(found, name))
 
 
 def is_documented_kind(symbol: Any) -> bool:
@@ -57,7 +67,7 @@ def methods(cls: type) -> Iterator[tuple[str, Any]]:
     for base in inspect.getmro(cls):
         if base is not cls and not (base.__name__.startswith("_") and base.__module__.startswith("wfclip")): continue
         for name, member in vars(base).items():
-            function = getattr(member, "__func__", getattr(member, "fget", member))
+            function = plain(member)
             ours = inspect.isfunction(function) and function.__module__.startswith("wfclip")
             if name.startswith("_") or name in seen or not ours: continue
             seen.add(name)
@@ -88,6 +98,17 @@ def fields(cls: type) -> list[Entry]:
     return list(found.values())
 
 
+def written(default: Any) -> str:
+    "A default as one would write it; empty if there is none."
+    if default is NOTHING: return ""
+    return type_name(default) if inspect.isclass(default) else repr(default)
+
+
+def one_line(text: str | None) -> str:
+    "Text without line breaks."
+    return " ".join((text or "").split())
+
+
 def is_record(symbol: Any) -> bool:
     "A dataclass or a named tuple, whose constructor nobody wrote."
     return inspect.isclass(symbol) and (dataclasses.is_dataclass(symbol) or hasattr(symbol, "_fields"))
@@ -104,8 +125,9 @@ def parameters(symbol: Any) -> list[Entry]:
     if inspect.isclass(symbol) and "__init__" not in vars(symbol): return []
     said = docments(symbol, full=True)
     rows = [(n, d) for n, d in said.items() if n not in ("self", "cls", "return")]
-    default = lambda d: "" if d["default"] is NOTHING else type_name(d["default"]) if inspect.isclass(d["default"]) else repr(d["default"])
-    return [Entry(n, type_name(d["anno"]), default(d), " ".join((d["docment"] or "").split())) for n, d in rows]
+    star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    row = lambda n, d: Entry(n, type_name(d["anno"]), written(d["default"]), one_line(d["docment"]))
+    return [row(star.get(d["kind"], "") + n, d) for n, d in rows]
 
 
 def returns(symbol: Any) -> Entry | None:
@@ -113,13 +135,13 @@ def returns(symbol: Any) -> Entry | None:
     if inspect.isclass(symbol): return None
     said = docments(symbol, full=True, returns=True).get("return")
     if not said or said["anno"] in (NOTHING, None) and not said["docment"]: return None
-    return Entry("returns", type_name(said["anno"]), "", " ".join((said["docment"] or "").split()))
+    return Entry("returns", type_name(said["anno"]), "", one_line(said["docment"]))
 
 
 def errors(symbol: Any) -> list[str]:
     "What the docstring says of errors."
-    clauses = re.split(r"(?<=[.;])\s+", " ".join((inspect.getdoc(symbol) or "").split()))
-    return [c.rstrip(".;") for c in clauses if re.search(r"\b[A-Z]\w*Error\b", c)]
+    clauses = re.split(r"(?<=[.;])\s+", one_line(inspect.getdoc(symbol)))
+    return [c.rstrip(".;") for c in clauses if ERROR.search(c)]
 
 
 # --- the table
@@ -136,7 +158,7 @@ def table(symbol: Any) -> str:
     taken, given, raised = parameters(symbol), returns(symbol), errors(symbol)
     rows = [(cell(p.name, True), cell(p.type, True), cell(p.default, True), cell(p.text)) for p in taken]
     if given: rows.append(("**returns**", cell(given.type, True), "", cell(given.text)))
-    rows += [("**raises**", cell(re.findall(r"\b[A-Z]\w*Error\b", e)[0], True), "", cell(e)) for e in raised]
+    rows += [("**raises**", cell(ERROR.search(e)[0], True), "", cell(ERROR.sub("", e, 1).strip(" ,"))) for e in raised]  # type: ignore
     if not rows: return ""
     kept = [k for k in range(4) if k == 0 or any(r[k] for r in rows)]
     title = ("field" if is_record(symbol) else "parameter" if taken else "", "type", "default", "meaning")
@@ -154,8 +176,8 @@ def signature(name: str, symbol: Any) -> str:
 
 
 def plain(member: Any) -> Any:
-    "The function behind a method or property."
-    return getattr(member, "__func__", getattr(member, "fget", member))
+    "The function behind a method, a property or a cache."
+    return inspect.unwrap(getattr(member, "__func__", getattr(member, "fget", getattr(member, "func", member))))
 
 
 @cache
@@ -165,27 +187,26 @@ def shown_methods() -> set[str]:
     return set(re.findall(r"show_doc\((\w+\.\w+)", text))
 
 
-def describe(symbol: Any, name: str, level: int) -> str:
-    "A symbol as Markdown, with its heading and a link to its source."
-    source = NbdevLookup().code(f"{symbol.__module__}.{symbol.__qualname__}")
-    head = "#" * level + f" {name}" + (f"\n\n[source]({source}){{.source}}" if source else "")
+def describe(member: Any, name: str, level: int) -> str:
+    "A function, class, method or property as Markdown, with its heading and a link to its source."
+    symbol, short = plain(member), name.rpartition(".")[2]
+    call = f"{short}: {returns(symbol).type}" if isinstance(member, property | cached_property) else signature(short, symbol)  # type: ignore
+    file, line = Path(inspect.getsourcefile(symbol) or ""), inspect.getsourcelines(symbol)[1]
+    source = f"{repository()}/blob/main/{file.relative_to(ROOT)}#L{line}"
+    head = "#" * level + f" {name} {{#{name.lower()}}}\n\n[source]({source}){{.source}}"
     doc = inspect.getdoc(symbol) if symbol.__doc__ else ""
-    return "\n\n".join(filter(None, [head, f"```python\n{signature(name.rpartition('.')[2], symbol)}\n```", doc, table(symbol)]))
+    return "\n\n".join(filter(None, [head, f"```python\n{call}\n```", doc, table(symbol)]))
 
 
-class ApiTable:
-    "Renderer for nbdev's `show_doc`."
-
-    def __init__(self, symbol: Any, name: str | None = None, title_level: int = 3):
-        self.symbol, self.level = plain(symbol), title_level
-        self.name = name or self.symbol.__qualname__.replace("_Transforms.", "Profile.")
-
-    def _repr_markdown_(self) -> str:
-        parts = [describe(self.symbol, self.name, self.level)]
-        if inspect.isclass(self.symbol):
-            more = [(n, m) for n, m in methods(self.symbol) if f"{self.name}.{n}" not in shown_methods()]
-            parts += [describe(plain(m), f"{self.name}.{n}", self.level + 1) for n, m in more if n != "forward" or plain(m).__doc__]
-        return "\n\n".join(parts)
+def document(module: str, name: str, level: int = 3) -> str:
+    "A public symbol as Markdown: a function or method alone, a class with the methods that no notebook shows by itself."
+    owner, _, method = name.partition(".")
+    symbol = getattr(import_module(module), owner)
+    if method: return describe(dict(methods(symbol))[method], name, level)
+    parts = [describe(symbol, name, level)]
+    if inspect.isclass(symbol):
+        parts += [describe(m, f"{name}.{n}", level + 1) for n, m in methods(symbol) if f"{name}.{n}" not in shown_methods()]
+    return "\n\n".join(parts)
 
 
 # --- the check
@@ -195,7 +216,7 @@ def gaps(name: str, symbol: Any) -> Iterator[str]:
     "What is missing in what is said of a function or class."
     if not symbol.__doc__ or is_record(symbol) and symbol.__doc__.startswith(f"{symbol.__name__}("): yield f"{name}: no docstring"
     for p in parameters(symbol):
-        if not p.text and not p.name.startswith("*"): yield f"{name}: nothing said of {p.name}"
+        if not p.text: yield f"{name}: nothing said of {p.name}"
     raised = set(re.findall(r"\braise ([A-Z]\w+Error)\b", source_of(symbol)))
     for error in sorted(raised - set(re.findall(r"\w+Error", inspect.getdoc(symbol) or ""))):
         yield f"{name}: raises {error} and does not say so"

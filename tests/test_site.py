@@ -1,0 +1,125 @@
+"""The documentation as a reader meets it: built once, then opened in a headless Chromium, page by page."""
+import os
+import re
+import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from filelock import FileLock
+from project import ROOT, copy_project, python
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+if not (CHROMIUM and shutil.which("npm")) and not os.environ.get("CI"):
+    pytest.skip("needs chromium and npm", allow_module_level=True)
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--no-first-run"]
+RAW_MATH = r"""() => {
+  const walker = document.createTreeWalker(document.querySelector('article'), NodeFilter.SHOW_TEXT), found = []
+  while (walker.nextNode()) {
+    const {data, parentElement} = walker.currentNode
+    if (/\$[^$]+\$|\\\(|\\\[/.test(data) && !parentElement.closest('code, pre, script, style, .arithmatex')) found.push(data)
+  }
+  const unset = part => !part.querySelector('.katex') || part.querySelector('.katex-error')
+  return found.concat([...document.querySelectorAll('.arithmatex')].filter(unset).map(part => part.textContent))
+}"""
+BAD_IMAGES = """async () => {
+  const images = [...document.querySelectorAll('article img')]
+  for (const image of images) image.loading = 'eager'
+  await Promise.all(images.map(image => image.decode().catch(() => 0)))
+  return images.filter(image => !image.naturalWidth || !image.alt).map(image => image.src)
+}"""
+WIDE = """() => {
+  const page = document.documentElement
+  return page.scrollWidth > page.clientWidth + 1 ? page.scrollWidth : 0
+}"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args): pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    "The site, built by the first of the test processes that needs it"
+    folder = tmp_path_factory.getbasetemp().parent / "wfclip-site"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "index.html").exists():
+            copy = copy_project(tmp_path_factory.mktemp("site") / "project")
+            python("tools/build_site.py", folder, cwd=copy, PYTHONPATH=str(copy))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(site) -> str:
+    "Where a server on this machine has the site"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    "A headless Chromium"
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    "A page that fails the test if it writes an error to the console or asks anyone else for anything"
+    page, trouble = browser.new_page(base_url=address), []
+    page.on("console", lambda m: m.type == "error" and trouble.append(m.text))
+    page.on("pageerror", lambda e: trouble.append(str(e)))
+    page.on("request", lambda r: r.url.startswith((address, "data:", "blob:")) or trouble.append(r.url))
+    yield page
+    page.close()
+    assert not trouble
+
+
+def names(site: Path) -> list[str]:
+    "All pages"
+    return sorted(str(p.relative_to(site)) for p in site.rglob("*.html") if p.name != "404.html")
+
+
+def test_every_notebook_has_a_page(site):
+    listed = re.findall(r"(\S+)\.ipynb", (ROOT / "_quarto.yml").read_text(encoding="utf-8"))
+    assert len(names(site)) == len(listed) + 1  # and the explorer
+
+
+@pytest.mark.parametrize("width", (1400, 390))
+def test_every_page_is_whole(site, page, width):
+    page.set_viewport_size(dict(width=width, height=900))
+    for name in names(site):
+        page.goto(name)
+        assert not page.evaluate(RAW_MATH), f"{name}: math is not rendered"
+        if width > 1000: assert not page.evaluate(BAD_IMAGES), f"{name}: images that do not load or say nothing"
+        assert not page.evaluate(WIDE), f"{name} is wider than {width} pixels"
+
+
+def test_search_finds_a_symbol(page):
+    page.goto("index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("GaussianExpansion", delay=20)
+    page.locator("a[href*='expansion.html']").first.click()
+    page.wait_for_url("**/nn/expansion.html*")
+    assert page.locator("#gaussianexpansion").is_visible()
+
+
+def test_symbols_have_tables(page):
+    page.goto("nn/expansion.html#gaussianexpansion")
+    table = page.locator("h3#gaussianexpansion ~ .md-typeset__scrollwrap table, h3#gaussianexpansion ~ table").first.inner_text()
+    assert all(word in table for word in ("cutoff", "float", "8.0", "Å"))
+
+
+def test_explorer_filters_and_selects(page):
+    page.goto("explore.html")
+    page.wait_for_selector("table tbody tr")
+    assert "1,635" in page.locator("article").inner_text()
