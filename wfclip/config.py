@@ -26,7 +26,6 @@ class _Sizes:
     channels: int = 32                # vector channels of the equivariant pooling
     profile_length: int = 256         # samples L of a profile
     profile_spacing: float = 0.1      # distance of two samples, Å
-    profile_pool: int = 4             # neighbouring samples that the profile encoder averages first
     n_dos: int = 260                  # bins of the density of states that the heads predict
 
 # %% ../nbs/00_config.ipynb #0ecffac6
@@ -54,8 +53,6 @@ class WFClipConfig(_Switches, _Sizes):
         if not (self.contrast or self.joint): raise ValueError("contrast or joint must be True: there is nothing to learn else.")
         if self.dim % self.heads: raise ValueError(f"dim ({self.dim}) must be a multiple of heads ({self.heads}).")
         if self.profile_length < 64: raise ValueError(f"profile_length must be at least 64, not {self.profile_length}.")
-        if not 1 <= self.profile_pool <= self.profile_length // 16:
-            raise ValueError(f"profile_pool must leave 16 of {self.profile_length} samples, and {self.profile_pool} does not.")
 
     @classmethod
     def paper(cls, **changes) -> "WFClipConfig":
@@ -64,11 +61,11 @@ class WFClipConfig(_Switches, _Sizes):
 
     @classmethod
     def from_dict(cls, d: dict) -> "WFClipConfig":
-        "The inverse of `to_dict`. An unknown field is an error; one that an older file lacks is as it was then."
+        "The inverse of `to_dict`; an unknown field is an error, so that a newer file is not read by halves."
         unknown = set(d) - {f.name for f in dataclasses.fields(cls)}
         if unknown: raise ValueError(f"Unknown configuration field {', '.join(sorted(unknown))}: was this file written "
                                      "by a newer version of wfclip?")
-        return cls(**_BEFORE | d)
+        return cls(**d)
 
     def to_dict(self) -> dict:
         "All fields as plain numbers, strings and booleans, for config.json."
@@ -77,6 +74,5 @@ class WFClipConfig(_Switches, _Sizes):
 # %% ../nbs/00_config.ipynb #52ac203c
 _PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False,
                               smooth_cutoff=False, periodic_attention=False, vectors=False, pooling="sum",
-                              smooth_geometry=False, flip=False, joint=False, gate_bias=0., atom_dim=64, profile_pool=1)
-_BEFORE: dict[str, Any] = dict(profile_pool=1)
+                              smooth_geometry=False, flip=False, joint=False, gate_bias=0., atom_dim=64)
 PRESETS = {"wfclip": WFClipConfig, "paper": WFClipConfig.paper}

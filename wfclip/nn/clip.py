@@ -153,7 +153,7 @@ class Towers(CrystalTower):
         config: WFClipConfig = WFClipConfig(),  # sizes and switches
     ):
         super().__init__(config)
-        self.profile, self.profile_head = ResNet1D(config.dim, pool=config.profile_pool), nn.Linear(config.dim, config.dim)
+        self.profile, self.profile_head = ResNet1D(config.dim), nn.Linear(config.dim, config.dim)
 
     def encode_crystal(self,
         batch: Batch,  # B crystals

@@ -9,7 +9,7 @@ __all__ = ['RowConv', 'conv_norm', 'BasicBlock', 'ResNet1D']
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import avg_pool1d, conv2d, linear, pad
+from torch.nn.functional import conv2d, linear, pad
 
 # %% ../../nbs/nn/06_resnet1d.ipynb #dfd97ead
 class _ByTaps(torch.autograd.Function):
@@ -93,10 +93,8 @@ class ResNet1D(nn.Module):
     def __init__(self,
         dim: int = 384,  # length of the embedding D
         widths: tuple[int, ...] = (64, 128, 256, 512),  # channels of the stages, two blocks each
-        pool: int = 1,  # neighbouring samples that are averaged first
     ):
         super().__init__()
-        self.pool = pool
         self.stem = nn.Sequential(conv_norm(1, widths[0], 7, 2), nn.ReLU(), nn.MaxPool2d((1, 3), (1, 2), (0, 1)))
         self.stages, n_in = nn.Sequential(), widths[0]
         for n_out in widths:
@@ -111,5 +109,4 @@ class ResNet1D(nn.Module):
         "Encode profiles of any one length; ValueError below 64 samples."
         if (length := profile.shape[1]) < 64:
             raise ValueError(f"A profile of {length} samples is too short to encode: resample it to 64 or more.")
-        w = avg_pool1d(profile[:, None], self.pool, ceil_mode=True) if self.pool > 1 else profile[:, None]
-        return self.head(self.stages(self.stem(w[:, :, None])).mean((2, 3)))
+        return self.head(self.stages(self.stem(profile[:, None, None])).mean((2, 3)))
