@@ -79,7 +79,7 @@ def type_name(annotation: Any) -> str:
     if annotation in (NOTHING, None): return ""
     if isinstance(annotation, str): return annotation
     name = annotation.__name__ if inspect.isclass(annotation) and not hasattr(annotation, "__args__") else str(annotation)
-    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", name)
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", name).replace(" | ", " or ")
 
 
 def fields(cls: type) -> list[Entry]:
@@ -94,7 +94,7 @@ def fields(cls: type) -> list[Entry]:
             comment = re.search(r"#\s*(.*)", lines[node.end_lineno - 1][node.end_col_offset:])  # type: ignore
             default = ast.unparse(node.value) if node.value else ""
             name = ast.unparse(node.target)
-            found[name] = Entry(name, ast.unparse(node.annotation), default, comment[1].strip() if comment else "")
+            found[name] = Entry(name, ast.unparse(node.annotation).replace(" | ", " or "), default, comment[1].strip() if comment else "")
     return list(found.values())
 
 
