@@ -92,9 +92,9 @@ def fields(cls: type) -> list[Entry]:
         for node in ast.parse(source).body[0].body:  # type: ignore
             if not isinstance(node, ast.AnnAssign) or ast.unparse(node.target).startswith("_"): continue
             comment = re.search(r"#\s*(.*)", lines[node.end_lineno - 1][node.end_col_offset:])  # type: ignore
+            name, kind = ast.unparse(node.target), ast.unparse(node.annotation).replace(" | ", " or ")
             default = ast.unparse(node.value) if node.value else ""
-            name = ast.unparse(node.target)
-            found[name] = Entry(name, ast.unparse(node.annotation).replace(" | ", " or "), default, comment[1].strip() if comment else "")
+            found[name] = Entry(name, kind, default, comment[1].strip() if comment else "")
     return list(found.values())
 
 
