@@ -123,7 +123,7 @@ def parameters(symbol: Any) -> list[Entry]:
     "What a function takes, or what makes an object of a class."
     if is_record(symbol): return fields(symbol)
     if inspect.isclass(symbol) and "__init__" not in vars(symbol): return []
-    said = docments(symbol, full=True)
+    said = docments(symbol, full=True, args_kwargs=True)
     rows = [(n, d) for n, d in said.items() if n not in ("self", "cls", "return")]
     star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     row = lambda n, d: Entry(n, type_name(d["anno"]), written(d["default"]), one_line(d["docment"]))
@@ -226,8 +226,7 @@ def source_of(symbol: Any) -> str:
     "The code of a function, or of a class without its methods but the constructor."
     if not inspect.isclass(symbol): return inspect.getsource(symbol)
     made = [vars(symbol)[n] for n in ("__init__", "__post_init__") if inspect.isfunction(vars(symbol).get(n))]
-    try: return "".join(inspect.getsource(m) for m in made)
-    except OSError: return ""  # a dataclass's own
+    return "".join(inspect.getsource(m) for m in made if Path(m.__code__.co_filename).is_file())  # a dataclass's own has none
 
 
 def problems() -> Iterator[str]:
