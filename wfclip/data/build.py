@@ -158,7 +158,7 @@ def _numbers(source: Source) -> dict[str, float]:
 
 # %% ../../nbs/data/06_build.ipynb #a22c7d8c
 def read_entry(
-    source: Source,
+    source: Source,  # as of `find_sources`
     units: str | None = None,  # of energies in files that do not say: eV, Ry or Ha
 ) -> tuple[Entry, list[str]]:  # a material, and doubts about it
     "Read one calculation; ProfileError or StructureError, in one sentence, if it cannot be used."
@@ -236,7 +236,7 @@ def part_name(
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 def split_parts(
-    sources: Sequence[Source],
+    sources: Sequence[Source],  # all of them, in order
     most: int = 256,  # sources in a part
 ) -> list[list[Source]]:
     "Parts of equal size, some 64 of them if there are few sources."
@@ -253,7 +253,7 @@ def _record(source: Source, entry: Entry | None, doubts: list[str], reason: str)
                 work_function=round(p.work_function, 6), step=round(p.step, 6), gap=entry.properties["gap"])
 
 def build_part(
-    sources: Sequence[Source],
+    sources: Sequence[Source],  # of the part
     path: Path,  # of the part, without ending
     units: str | None = None,  # as for `read_entry`
 ) -> int:  # number of sources
@@ -282,7 +282,7 @@ def _start_worker() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 def build_parts(
-    parts: Sequence[Sequence[Source]],
+    parts: Sequence[Sequence[Source]],  # as of `split_parts`
     folder: Path,  # for the parts
     units: str | None = None,  # as for `read_entry`
     workers: int | None = None,  # processes; None: as many as cores; 1: this one

@@ -16,6 +16,7 @@ from functools import cached_property
 from importlib.resources import files
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,8 +181,38 @@ def open_dataset(
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")
     return header, {k: file.get_tensor(k).numpy() for k in file.keys()}
 
+# %% ../../nbs/data/05_dataset.ipynb #4207cd21
+class _Materials:
+    def segment(self: Any,
+        name: str,  # of the array, such as "phi"
+        i: int,  # material, from 0
+        ptr: str,  # of the array that says where materials begin, such as "phi_ptr"
+    ) -> np.ndarray:
+        "The part of a flat array that belongs to material i."
+        return self.arrays[name][slice(*self.arrays[ptr][i:i + 2])]
+
+    def layer(self: Any,
+        i: int,  # material, from 0
+    ) -> Layer:
+        "Structure of material i."
+        numbers, positions = (self.segment(k, i, "atom_ptr") for k in ("numbers", "positions"))
+        return Layer(numbers.astype(np.int64), positions, self.arrays["cell"][i], self.ids[i])
+
+    def layers(self: Any) -> Iterator[Layer]:
+        "The structures of all materials, read when they are asked for."
+        return map(self.layer, range(len(self)))
+
+    def profile(self: Any,
+        i: int,  # material, from 0
+    ) -> Profile:
+        "Work function profile of material i, as computed."
+        phi, (z0, dz) = self.segment("phi", i, "phi_ptr"), self.arrays["grid"][i]
+        edge = lambda k: None if np.isnan(self.arrays[k][i]) else float(self.arrays[k][i])
+        return Profile(z=z0 + dz * np.arange(len(phi)), phi=phi.astype(float), phi_top=float(self.arrays["phi_top"][i]),
+                       phi_bottom=float(self.arrays["phi_bottom"][i]), vbm=edge("vbm"), cbm=edge("cbm"), id=self.ids[i])
+
 # %% ../../nbs/data/05_dataset.ipynb #29de6412
-class DatasetFile:
+class DatasetFile(_Materials):
     "The materials of a dataset file, one by one."
 
     def __init__(self,
@@ -192,24 +223,6 @@ class DatasetFile:
         self.parts = self.about.pop("parts", [""] * len(self.ids))
 
     def __len__(self): return len(self.ids)
-
-    def segment(self, name: str, i: int, ptr: str) -> np.ndarray:
-        "The part of a flat array that belongs to material i."
-        return self.arrays[name][slice(*self.arrays[ptr][i:i + 2])]
-
-    def layer(self, i: int) -> Layer:
-        "Structure of material i."
-        numbers, positions = (self.segment(k, i, "atom_ptr") for k in ("numbers", "positions"))
-        return Layer(numbers.astype(np.int64), positions, self.arrays["cell"][i], self.ids[i])
-
-    def layers(self) -> Iterator[Layer]: return map(self.layer, range(len(self)))
-
-    def profile(self, i: int) -> Profile:
-        "Work function profile of material i, as computed."
-        phi, (z0, dz) = self.segment("phi", i, "phi_ptr"), self.arrays["grid"][i]
-        edge = lambda k: None if np.isnan(self.arrays[k][i]) else float(self.arrays[k][i])
-        return Profile(z=z0 + dz * np.arange(len(phi)), phi=phi.astype(float), phi_top=float(self.arrays["phi_top"][i]),
-                       phi_bottom=float(self.arrays["phi_bottom"][i]), vbm=edge("vbm"), cbm=edge("cbm"), id=self.ids[i])
 
 # %% ../../nbs/data/05_dataset.ipynb #fef53417
 def derived_properties(
@@ -231,7 +244,7 @@ class Split:
     val: np.ndarray  # [n_val]
     test: np.ndarray  # [n_test]
     by: str  # "random", "formula", "prototype" or "given"
-    seed: int
+    seed: int  # of the shuffle
 
     def to_dict(self,
         ids: Sequence[str],  # ids of all materials
@@ -326,7 +339,7 @@ class WorkFunctionDataset(_GraphDataset):
         by: str = "random",  # "random", "formula", "prototype", or "given": the one that comes with the data
         seed: int = 42,  # of the shuffle
     ) -> Split:
-        "Draw 80 / 10 / 10 percent of the materials for training, validation and test, or take the split that is given."
+        "Draw 80 / 10 / 10 percent for training, validation and test, or take the given split; ValueError if there is none."
         groups = dict(random=range(len(self)), formula=self.formulas, prototype=self.prototypes, given=self.parts)
         if by not in groups: raise ValueError(f"A split is by {', '.join(groups)}, not by {by!r}.")
         return Split(*(given_split(self.parts, self.path) if by == "given" else group_split(groups[by], seed)), by, seed)

@@ -21,7 +21,7 @@ from .profile import ProfileError
 
 # %% ../../nbs/data/07_export.ipynb #2ea485a6
 def describe(
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # n materials
 ) -> list[str]:  # lines
     "A dataset in a few lines."
     p, n = data.properties, len(data)
@@ -69,7 +69,7 @@ def _material_problems(data: WorkFunctionDataset, i: int, graph: bool) -> Iterat
             yield "its stored graph is not that of its structure"
 
 def check_dataset(
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # sound or not, as long as it can be opened
     graphs: int = 100,  # for how many materials the stored graphs are computed again
 ) -> Iterator[str]:  # problems, one by one, each a sentence; none if all is well
     "Look for what is wrong in a dataset."
@@ -84,7 +84,7 @@ def check_dataset(
 EXPORTED = ("work_function", "phi_top", "phi_bottom", "step", "gap", "ionization_energy", "electron_affinity")
 
 def export_dataset(
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # n materials
     folder: str | os.PathLike,  # to write to; made if it is not there, but it must be empty
 ) -> Path:  # the folder
     "Write a dataset as extended XYZ and CSV; ValueError if there is something in the folder."

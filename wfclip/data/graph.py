@@ -57,7 +57,10 @@ class Batch:
 
     def __len__(self): return len(self.ptr) - 1
 
-    def to(self, device=None, dtype: torch.dtype | None = None) -> "Batch":
+    def to(self,
+        device: torch.device | str | None = None,  # None: where it is
+        dtype: torch.dtype | None = None,  # of what is not an integer; None: as it is
+    ) -> "Batch":
         "The batch on another device, or with another float type; integers keep theirs."
         move = lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
         tensors = {f.name: t for f in fields(self) if isinstance(t := getattr(self, f.name), torch.Tensor)}
@@ -91,7 +94,7 @@ def flat_graphs(
 
 # %% ../../nbs/data/04_graph.ipynb #77ce9e1f
 def blocks_of_atoms(
-    layers: Iterable[Layer],
+    layers: Iterable[Layer],  # read as they are needed
     atoms: int = 256,  # after which a block ends
 ) -> Iterator[list[Layer]]:
     "Layers in blocks whose neighbour lists fit into a processor's cache."
@@ -125,7 +128,7 @@ def sizes(
 
 def to_device(
     x: torch.Tensor,  # on the host
-    device: torch.device,
+    device: torch.device,  # a GPU copies while the host goes on
 ) -> torch.Tensor:  # on the device
     "Send a tensor without waiting for it."
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
@@ -133,7 +136,6 @@ def to_device(
 # %% ../../nbs/data/04_graph.ipynb #568f0ae0
 class GraphStore:
     "The graphs of many crystals in flat arrays; `gather` makes a `Batch` of any of them."
-
     def __init__(self,
         arrays: dict[str, torch.Tensor],  # as of `flat_graphs`, in memory or mapped from a file
     ):
@@ -141,7 +143,9 @@ class GraphStore:
 
     def __len__(self): return len(self.n_atoms)
 
-    def to(self, device) -> "GraphStore":
+    def to(self,
+        device: torch.device | str,  # "cpu", "cuda" ...
+    ) -> "GraphStore":
         "The store with all arrays on a device, so that no batch crosses the bus again."
         return GraphStore({k: t.to(device) for k, t in self.arrays.items()})
 

@@ -128,7 +128,7 @@ def open_cell(
     center: float | None = None,  # height of the middle of the layer, Å; estimated from v if not given
     thickness: float | None = None,  # of the layer, Å, to tell the vacuum by; told by v if not given
 ) -> tuple[np.ndarray, np.ndarray]:  # height from the middle of the layer [L], Å; v in that order [L], eV
-    "Cut the periodic potential in the vacuum, at the step of a dipole correction if there is one."
+    "Cut the periodic potential in the vacuum, at the step of a dipole correction if there is one; ProfileError if it is flat."
     z, v = np.asarray(z, float), np.asarray(v, float)
     _check_grid(z, v)
     if not np.ptp(v): raise ProfileError(f"the potential is {v[0]:g} everywhere; check the file.")
@@ -219,7 +219,8 @@ class Profile(_Levels, _Transforms):
         efermi: float,  # Fermi level from the same zero, eV
         center: float | None = None,  # height of the middle of the layer, Å; estimated from v if not given
         thickness: float | None = None,  # of the layer, Å; told by v if not given
-        **known: Any) -> "Profile":  # from the Fermi level
+        **known: Any,  # vbm and cbm from v's zero, eV; id
+    ) -> "Profile":  # from the Fermi level
         "The profile of a periodic potential (vbm, cbm in v's eV and id by name); ProfileError without vacuum level."
         edges = {k: x - efermi for k in ("vbm", "cbm") if (x := known.pop(k, None)) is not None}
         z, v = open_cell(z, v, center, thickness)

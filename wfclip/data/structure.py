@@ -63,7 +63,9 @@ class _Measures:
         from ase.data import chemical_symbols
         return [chemical_symbols[z] for z in self.numbers]
     @property
-    def formula(self) -> str: return reduced_formula(self.symbols)
+    def formula(self) -> str:
+        "Elements in alphabetical order with the smallest whole numbers, such as MoS2."
+        return reduced_formula(self.symbols)
     @property
     def thickness(self: Any) -> float:
         "Height between the lowest and the highest atom, Å."
