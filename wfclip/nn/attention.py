@@ -63,6 +63,7 @@ class MinimumImageBias(nn.Module):
         self_expanded: torch.Tensor,  # expansion of distance 0, [n]
         weight: torch.Tensor | None = None,  # not used: the published form has no smooth cutoff
     ) -> torch.Tensor:  # [B, H, T, T]
+        "What distance adds to the score of each pair of atoms; -1e4 for padding."
         B, T = len(batch), batch.max_atoms
         cells, diagonal = pair_cells(batch, batch.nearest)
         far, own, near = (self.phi(e).float() for e in (0 * self_expanded, self_expanded, expanded[batch.nearest]))
@@ -89,6 +90,7 @@ class PeriodicBias(nn.Module):
         self_expanded: torch.Tensor,  # expansion of distance 0, [n]
         weight: torch.Tensor,  # smooth cutoff f_c of each edge [E]
     ) -> torch.Tensor:  # [B, H, T, T]
+        "What all images together add to the score of each pair of atoms; -1e4 where none is within the cutoff."
         B, T = len(batch), batch.max_atoms
         cells, diagonal = pair_cells(batch)
         kernel = lambda e: self.phi(e).float().clamp(max=20).exp()
@@ -115,6 +117,7 @@ class BiasedAttention(nn.Module):
         bias: torch.Tensor,  # [B, H, T, T], about -1e4 where a pair must not count
         ptr: torch.Tensor,  # first atom of each crystal and N [B + 1]
     ) -> torch.Tensor:  # [N, dim]
+        "For each atom the mean of the values of its crystal, weighted by softmax(q k / sqrt(d_k) + bias)."
         (B, H, T, _), slot = bias.shape, slots(ptr, bias.shape[-1], len(h))
         qkv = self.qkv(h)
         padded = qkv.new_zeros(B * T, qkv.shape[1]).index_copy(0, slot, qkv)
@@ -142,5 +145,6 @@ class TransformerBlock(nn.Module):
         bias: torch.Tensor,  # [B, H, T, T]
         ptr: torch.Tensor,  # first atom of each crystal and N [B + 1]
     ) -> torch.Tensor:  # [N, dim]
+        "Each atom after it has heard of the others."
         h = h + self.attention(self.norm1(h), bias, ptr)
         return h + self.mlp(self.norm2(h))

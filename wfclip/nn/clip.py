@@ -11,7 +11,7 @@ import json
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -52,7 +52,7 @@ def write_json(
 # %% ../../nbs/nn/09_clip.ipynb #535d3b45
 def write_tensors(
     path: str | os.PathLike,  # *.safetensors
-    tensors: dict[str, torch.Tensor],
+    tensors: dict[str, torch.Tensor],  # by name
     **about,  # JSON, kept in the file's header
 ) -> None:
     "Write tensors atomically. (`safetensors.torch.save_file` would leave a file of its own behind if killed.)"
@@ -74,7 +74,7 @@ def read_config(
 
 # %% ../../nbs/nn/09_clip.ipynb #4225b088
 def load_weights(
-    model: nn.Module,
+    model: nn.Module,  # of the same configuration; changed in place
     path: Path,  # *.safetensors
 ) -> Path:  # the folder it is in
     "Read a model's weights; ValueError with the reason if they are not its own."
@@ -167,8 +167,19 @@ class Towers(CrystalTower):
         "Embed work function profiles."
         return normalize(self.profile_head(self.profile(profiles)).float(), dim=1)
 
+# %% ../../nbs/nn/09_clip.ipynb #277fd3d9
+class _Predicting(Towers):
+
+    def predict(self,
+        source: Any,  # path, `Layer`, ASE `Atoms` or pymatgen `Structure`
+        **options: Any,  # `method`, `coverage` and `device` of `wfclip.predict.predict`
+    ):  # -> `wfclip.predict.Prediction`
+        "What this model, read from a run or from the package, says of one structure; ValueError if it is not just one."
+        from wfclip.predict import predict_one
+        return predict_one(source, self.folder, **options)
+
 # %% ../../nbs/nn/09_clip.ipynb #e1443bfe
-class WFClip(Towers):
+class WFClip(_Predicting):
     "CLIP for crystals and their work function profiles."
 
     def __init__(self,
@@ -177,7 +188,11 @@ class WFClip(Towers):
         super().__init__(config)
         self.temperature = Temperature()
 
-    def forward(self, batch: Batch, profiles: torch.Tensor) -> Encoded:
+    def forward(self,
+        batch: Batch,  # B crystals
+        profiles: torch.Tensor,  # their phi [B, L], eV
+    ) -> Encoded:
+        "Embed crystals and profiles, and predict properties."
         z, v = self.crystal.features(batch)
         p_prof = self.encode_profile(profiles) if self.config.contrast else None
         return Encoded(self.project_crystal(z), p_prof, self.predict_properties(z, v))
@@ -192,11 +207,6 @@ class WFClip(Towers):
         contrast = p_cry.new_zeros(()) if p_prof is None else contrastive_loss(p_cry, p_prof, self.temperature(), spread)
         heads = heads_loss(properties, target, self.heads.scale(), spread) if self.heads else p_cry.new_zeros(())
         return contrast, heads
-
-    def predict(self, source, **options):
-        "What this model, read from a run or from the package, says of one structure: see `wfclip.predict.predict_one`."
-        from wfclip.predict import predict_one
-        return predict_one(source, self.folder, **options)
 
 # %% ../../nbs/nn/09_clip.ipynb #fd33209e
 class Objective(nn.Module):
@@ -213,6 +223,7 @@ class Objective(nn.Module):
         profiles: torch.Tensor,  # phi [B, L], eV
         target: dict[str, torch.Tensor],  # targets of the heads, as of `training_targets`
     ) -> torch.Tensor:  # loss, scalar, float32
+        "Contrastive loss + joint_weight · loss of the heads."
         encoded = self.model(batch, profiles)
         with torch.autocast(profiles.device.type, enabled=False): contrast, heads = self.model.loss(encoded, target, True)
         return contrast + self.model.config.joint_weight * heads

@@ -66,7 +66,7 @@ class AtomEncoder(LocalEncoder):
         expanded: torch.Tensor,  # expanded edge distances [E, n]
         weight: torch.Tensor,  # smooth cutoff of each edge [E]
     ) -> torch.Tensor:  # [N, D]
-        "Vectors of the atoms after the last block."
+        "Vectors of the atoms after the last block; ValueError if the graphs lack a geometry that the model reads."
         with torch.autocast(weight.device.type, enabled=False):
             extra = self.moments(self.embed(batch.numbers), batch, expanded, weight) if self.moments else batch.extra
             if extra is None: raise ValueError("This model reads the local geometry: make its graphs with geometry=True.")
@@ -95,4 +95,8 @@ class CrystalEncoder(AtomEncoder):
         h = self.atoms(batch, *edges).float()
         with torch.autocast(batch.edge_dist.device.type, enabled=False): return self.pool(h, batch, *edges)
 
-    def forward(self, batch: Batch) -> torch.Tensor: return self.features(batch)[0]
+    def forward(self,
+        batch: Batch,  # B crystals
+    ) -> torch.Tensor:  # z [B, D]
+        "The embedding alone."
+        return self.features(batch)[0]

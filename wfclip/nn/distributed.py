@@ -147,6 +147,7 @@ class SyncBatchNorm(_BatchNorm):
     def forward(self,
         input: torch.Tensor,  # features [B, C, ...]
     ) -> torch.Tensor:  # normalised, of the same shape and type
+        "Normalise by the whole batch in training, which the running statistics follow; else by these."
         if not self.training: return super().forward(input)
         y, mean, var, n = _Normalise.apply(input, self.weight, self.bias, self.eps)  # pyright: ignore
         with torch.no_grad():

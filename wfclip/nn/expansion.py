@@ -11,7 +11,7 @@ from torch import nn
 
 # %% ../../nbs/nn/01_expansion.ipynb #134d0495
 class GaussianExpansion(nn.Module):
-    "Distances as Gaussians with evenly spaced centres (Xie and Grossman, Phys. Rev. Lett. 120, 145301 (2018))."
+    "Distances as Gaussians (Xie and Grossman, Phys. Rev. Lett. 120, 145301 (2018)); ValueError for fewer than two."
     centers: torch.Tensor
 
     def __init__(self,

@@ -67,12 +67,15 @@ class PropertyHeads(Standardised):
         z_cry: torch.Tensor,  # embeddings [B, D]
         v: torch.Tensor | None,  # pooled polar vectors [B, 3]; None: no signed step
     ) -> dict[str, torch.Tensor]:  # [B] or [B, M] by name, in the units of the table
+        "Undo the standardisation of what the network says; the signed step is along the vector's z."
         y = (self.net(z_cry) * self.std + self.mean).split(list(self.sizes.values()), dim=1)
         out = {k: t if self.sizes[k] > 1 else t[:, 0] for k, t in zip(self.sizes, y)}
         return out if v is None else out | dict(step=self.step * v[:, 2] * self.scale()["step"])
 
 # %% ../../nbs/nn/08_heads.ipynb #d2c76dc5
-def with_abs_step(target: dict) -> dict:
+def with_abs_step(
+    target: dict[str, torch.Tensor],  # by name, as of `training_targets`
+) -> dict[str, torch.Tensor]:
     "Targets with |step| added, which is all that an invariant embedding can learn of the step."
     return target | dict(abs_step=target["step"].abs())
 

@@ -14,7 +14,6 @@ from ..data.graph import Batch
 # %% ../../nbs/nn/04a_moments.ipynb #3b06cb32
 class LocalMoments(nn.Module):
     "Invariant moments of the neighbours of each atom: smooth in every position, free of any order."
-
     def __init__(self,
         dim: int,  # width of an atom's vector
         edge_dim: int,  # width of the edge expansion
@@ -27,7 +26,9 @@ class LocalMoments(nn.Module):
         self.norm = nn.LayerNorm(self.out_dim)
 
     @property
-    def out_dim(self) -> int: return 2 * self.mix[..., 0].numel()
+    def out_dim(self) -> int:
+        "Numbers per atom that come out, 2 C degree."
+        return 2 * self.mix[..., 0].numel()
 
     def forward(self,
         h: torch.Tensor,  # atoms [N, dim]

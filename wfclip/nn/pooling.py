@@ -42,6 +42,7 @@ class PublishedPooling(nn.Module):
         batch: Batch,  # crystals
         *edges,  # not used: the published vectors are made from scalars
     ) -> tuple[torch.Tensor, None]:  # z [B, out], and no vector
+        "Pool the atoms' scalars."
         a, b = self.project(h).split([self.n, 4 * self.n], dim=1)
         return pool_atoms(torch.cat([self.scalar(a), self.mixed(b)], 1), batch, self.pooling), None
 
@@ -64,6 +65,7 @@ class EdgeVectors(nn.Module):
         expanded: torch.Tensor,  # expanded edge distances [E, edge_dim]
         weight: torch.Tensor,  # smooth cutoff f_c of each edge [E]
     ) -> torch.Tensor:  # [N, C, 3]
+        "Weighted, faded directions to the neighbours, summed, over the root of 1 + their faded number."
         src, dst = batch.edge_index
         y = weight[:, None] * batch.edge_y[:, :4]  # number of images and vectors, faded [E, 4]
         add = lambda x: h.new_zeros(len(h), *x.shape[1:]).index_add(0, dst, x)
@@ -83,7 +85,6 @@ def vector_invariants(
 # %% ../../nbs/nn/04_pooling.ipynb #08e7d623
 class EquivariantPooling(nn.Module):
     "Pool scalars and edge-built vectors into an invariant embedding and one polar vector per crystal."
-
     def __init__(self,
         dim: int = 384,  # width of an atom's vector
         out: int = 384,  # width of the crystal's vector
@@ -106,6 +107,7 @@ class EquivariantPooling(nn.Module):
         expanded: torch.Tensor,  # expanded edge distances [E, edge_dim]
         weight: torch.Tensor,  # smooth cutoff of each edge [E]
     ) -> tuple[torch.Tensor, torch.Tensor]:  # z [B, out], invariant; p [B, 3], a polar vector
+        "Embedding and pooled vector of each crystal."
         (s, gate), v = self.project(h).split(self.split, dim=1), self.vectors(h, batch, expanded, weight)
         u = self.mix((gate[:, :, None] * v).flatten(1)).view_as(v)
         z, p = self.scalar(torch.cat([s, vector_invariants(u, v)], 1)), self.vector(u.flatten(1))

@@ -48,6 +48,7 @@ class RowConv(nn.Conv1d):
     def forward(self,
         w: torch.Tensor,  # [B, n_in, 1, L]
     ) -> torch.Tensor:  # [B, n_out, 1, ceil(L / stride)]
+        "The kernel at every place, by whichever product is fastest here."
         k, s, p = self.row
         if w.device.type == "cpu" and w.dtype == torch.bfloat16 and self.out_channels >= 256:
             return _ByTaps.apply(w, self.weight.to(w.dtype), s, p)  # pyright: ignore
