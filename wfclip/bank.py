@@ -28,7 +28,7 @@ from .nn.clip import CrystalTower, WFClip, write_tensors
 
 # %% ../nbs/10a_bank.ipynb #1a53473c
 def needs_geometry(
-    models: Sequence[CrystalTower],
+    models: Sequence[CrystalTower],  # an ensemble, or one model
 ) -> bool:
     "Whether one of the models reads the local geometry of the published method."
     return not all(m.config.smooth_geometry for m in models)
@@ -89,9 +89,9 @@ def encode(
 # %% ../nbs/10a_bank.ipynb #0f6c4a84
 @torch.no_grad()
 def encode_profiles(
-    model: WFClip,
+    model: WFClip,  # with a profile tower, in evaluation mode
     profiles: torch.Tensor,  # phi [n, L], eV
-    batch_size: int = 256,
+    batch_size: int = 256,  # profiles that are embedded at a time
 ) -> torch.Tensor:  # profile embeddings [n, D], unit length, on the CPU
     "Embed profiles, in blocks."
     device = next(model.parameters()).device
@@ -209,8 +209,8 @@ ENERGIES = ("work_function", "step", "ionization_energy", "electron_affinity")
 @dataclass
 class Bank:
     "The training materials as a trained model sees them, and what was fitted on them."
-    ids: list[str]
-    formulas: list[str]
+    ids: list[str]  # names of the training materials [n]
+    formulas: list[str]  # in smallest whole numbers [n]
     logit_scale: float  # 1/tau of the model
     p_cry: torch.Tensor  # crystal embeddings [n, D]
     p_prof: torch.Tensor  # profile embeddings [n, D]
@@ -247,7 +247,7 @@ def known_mean(
 @torch.no_grad()
 def predict_energies(
     features: Features,  # of n crystals
-    bank: Bank,
+    bank: Bank,  # training materials of the same model, and the fits on them
     method: str,  # a key of METHODS
 ) -> tuple[dict[str, torch.Tensor], bool]:  # ENERGIES, phi_top and phi_bottom by name, each [n], eV; whether the faces are known
     "Work function, step and band edges, by one of the four ways."
@@ -308,7 +308,7 @@ def nearest_similarity(
 # %% ../nbs/10a_bank.ipynb #60d928c8
 def build_bank(
     model: WFClip,  # of the embedding space
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # all materials, of which `split` chooses
     split: Split,  # training part: bank and fits; validation part: their strengths, and the calibration
     members: Sequence[CrystalTower] = (),  # of an ensemble, beside the model
 ) -> Bank:
@@ -333,7 +333,7 @@ HALF = ("p_cry", "p_prof", "residual", "kernel.nodes")
 FITS = dict(probe=(Probe, ("weight", "bias")), kernel=(KernelRidge, ("nodes", "scale", "alpha", "bias")))
 
 def write_bank(
-    bank: Bank,
+    bank: Bank,  # as of `build_bank`, calibrated
     path: str | os.PathLike,  # *.safetensors
     half: bool = False,  # embeddings, residuals and nodes in float16; they are float32 again when read
 ) -> None:

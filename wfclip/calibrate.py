@@ -47,11 +47,19 @@ class Calibration:
     similarity: torch.Tensor  # of each to the nearest training material [n]
     unit: float = 0.  # median spread of the models, eV; 0 for a single one
 
-    def radius(self, method: str, energy: str, coverage: float, spread: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-        "Half widths of the intervals of an energy predicted so, by models that spread like this [m], eV."
+    def radius(self,
+        method: str,  # a key of `wfclip.bank.METHODS`
+        energy: str,  # "work_function", "phi_top", "step" ...
+        coverage: float,  # in how many cases the interval is to hold, between 0 and 1
+        spread: torch.Tensor,  # standard deviation of the models' work functions [m], eV
+        predicted: torch.Tensor,  # the energy [m], eV; only that of a step widens its interval
+    ) -> torch.Tensor:  # [m], eV; infinite if too little was held out
+        "Half widths of the intervals of an energy predicted so; ValueError for a coverage out of range."
         unit = difficulty(spread, self.unit) * (step_unit(predicted) if energy == "step" else 1)
         return conformal_radius(self.scores[f"{method}.{energy}"], coverage) * unit
 
-    def typicality(self, similarity: torch.Tensor) -> torch.Tensor:
-        "The share of held-out materials that are less similar to the training data, [m]."
+    def typicality(self,
+        similarity: torch.Tensor,  # of each structure to the nearest training material [m]
+    ) -> torch.Tensor:  # [m], 0 (like nothing known) to 1
+        "The share of held-out materials that are less similar to the training data."
         return (self.similarity[None] < similarity[:, None]).float().mean(1)

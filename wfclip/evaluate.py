@@ -67,8 +67,8 @@ def composition_features(
 
 # %% ../nbs/11_evaluate.ipynb #33d96431
 def baselines(
-    data: WorkFunctionDataset,
-    split: Split,
+    data: WorkFunctionDataset,  # n materials
+    split: Split,  # its training part is fitted, its test part predicted
     y: np.ndarray,  # targets of all materials [n, M], NaN where unknown
 ) -> dict[str, np.ndarray]:  # name -> predictions for the test part [n_test, M]
     "Predictions that know nothing of the structure; NaN for a target that the training part does not know."
@@ -114,7 +114,7 @@ def error_metrics(
 # %% ../nbs/11_evaluate.ipynb #a968432b
 def known_targets(
     y: np.ndarray,  # targets of all materials in the order of TARGETS [n, 5], NaN where unknown
-    split: Split,
+    split: Split,  # of these materials
 ) -> dict[str, int]:  # target -> column
     "The targets of which each part knows two values or more."
     counts = [(~np.isnan(y[getattr(split, part)])).sum(0) for part in PARTS]
@@ -166,7 +166,7 @@ def coverage_reached(
 # %% ../nbs/11_evaluate.ipynb #b466bcbb
 def all_ways(
     features: Features,  # of n materials
-    bank: Bank,
+    bank: Bank,  # of the same model
 ) -> dict[str, tuple[dict, bool]]:  # method -> what `predict_energies` returns, best method first
     "The energies by every method that the model has."
     return {m: predict_energies(features, bank, m) for m in METHODS if m != "head" or features.properties}
@@ -182,8 +182,8 @@ def retrieval_result(
 
 # %% ../nbs/11_evaluate.ipynb #4ea2b6d5
 def evaluate(
-    model: WFClip,
-    data: WorkFunctionDataset,
+    model: WFClip,  # trained, with or without heads
+    data: WorkFunctionDataset,  # with the materials of all three parts
     split: Split | None = None,  # the split the model was trained with; None: the default random split
     members: Sequence[CrystalTower] = (),  # of an ensemble, beside the model
 ) -> dict:  # split, retrieval, errors by target and predictor, coverage, test predictions, MAE on the validation part: all JSON

@@ -38,8 +38,8 @@ from .plot import plot_curves, save_figure
 # %% ../nbs/10_train.ipynb #9b0f3d72
 @dataclass(frozen=True)
 class TrainConfig:
-    "How a model is trained; stored with the run."
-    epochs: int = 1000
+    "How a model is trained; stored with the run. ValueError for values that make no sense."
+    epochs: int = 1000  # passes over the training part
     batch_size: int = 64  # pairs in a batch, of all processes together: each sees batch_size - 1 negatives
     lr: float = 1e-4  # AdamW's learning rate before annealing
     weight_decay: float = 0.01  # on matrices only
@@ -106,7 +106,7 @@ class Feed:
     def __init__(self,
         data: WorkFunctionDataset,  # all materials
         config: WFClipConfig,  # says how profiles are sampled
-        device: torch.device,
+        device: torch.device,  # where all of it stays
     ):
         self.store = data.graphs(geometry=not config.smooth_geometry).to(device)
         target = training_targets(data, config.profile_length, config.profile_spacing)
@@ -132,7 +132,7 @@ class Feed:
 # %% ../nbs/10_train.ipynb #fb383a2e
 def autocast(
     precision: str,  # "auto", "float32" or "bfloat16"
-    device: torch.device,
+    device: torch.device,  # that the step runs on
 ) -> torch.autocast:
     "The context a step runs in."
     native = lambda name: getattr(torch.cpu, name, lambda: False)()
@@ -149,7 +149,7 @@ class Trainer:
         training: TrainConfig,  # recipe
         data: WorkFunctionDataset,  # all materials
         split: Split,  # which of them for what
-        device: torch.device,
+        device: torch.device,  # of this process
     ):
         torch.manual_seed(training.draw)
         self.training, self.split, self.device = training, split, device
@@ -165,7 +165,7 @@ class Trainer:
 
 # %% ../nbs/10_train.ipynb #eebb8940
 def train_step(
-    trainer: Trainer,
+    trainer: Trainer,  # changed in place: weights and optimizer
     index: np.ndarray,  # materials of the batch, of all processes together [B]
     flip: torch.Tensor,  # which profiles to mirror [B] bool
     lr: float,  # learning rate
@@ -183,7 +183,7 @@ def train_step(
 
 # %% ../nbs/10_train.ipynb #a02a62e9
 def run_epoch(
-    trainer: Trainer,
+    trainer: Trainer,  # changed in place, one epoch further on
 ) -> dict:  # the record for metrics.jsonl
     "Train one epoch and validate; the trainer keeps the best model."
     start, t, train = time.perf_counter(), trainer.training, trainer.split.train
@@ -200,8 +200,8 @@ def run_epoch(
 # %% ../nbs/10_train.ipynb #9a9de206
 @torch.no_grad()
 def encode_whole(
-    model: WFClip,
-    feed: Feed,
+    model: WFClip,  # in evaluation mode
+    feed: Feed,  # that holds the materials
     index: np.ndarray,  # materials [n]
     max_atoms: int = 8192,  # that are encoded at a time, so that a large set needs no more memory than a small one
 ) -> Encoded:  # of all, in order
@@ -214,8 +214,8 @@ def encode_whole(
 
 # %% ../nbs/10_train.ipynb #21b0fb45
 def encode_shared(
-    model: WFClip,
-    feed: Feed,
+    model: WFClip,  # in evaluation mode, the same weights in each process
+    feed: Feed,  # that holds the materials
     index: np.ndarray,  # materials [n], at least as many as processes
 ) -> Encoded:  # of all, in order, in each process
     "Encode a set, each process a part of it."
@@ -227,8 +227,8 @@ def encode_shared(
 # %% ../nbs/10_train.ipynb #5fd934e8
 @torch.no_grad()
 def validate(
-    model: WFClip,
-    feed: Feed,
+    model: WFClip,  # left in evaluation mode
+    feed: Feed,  # that holds the materials
     index: np.ndarray,  # validation materials
 ) -> dict:  # val_loss with its parts, R@1 of both directions, the logit scale, work function MAE of the head, eV
     "The objective over the whole validation set, in float32."
@@ -237,7 +237,7 @@ def validate(
     return on_first(lambda: validation_record(model, out, target))
 
 def validation_record(
-    model: WFClip,
+    model: WFClip,  # for its losses and its temperature
     out: Encoded,  # what the model makes of the validation set
     target: dict[str, torch.Tensor],  # its targets
 ) -> dict:  # as of `validate`
@@ -254,7 +254,7 @@ def validation_record(
 
 # %% ../nbs/10_train.ipynb #31fb55db
 def save_checkpoint(
-    trainer: Trainer,
+    trainer: Trainer,  # between two epochs
     out: Path,  # run folder
 ) -> None:
     "Write the best model and the state to continue from."
@@ -267,7 +267,7 @@ def save_checkpoint(
 
 # %% ../nbs/10_train.ipynb #6ba266e8
 def load_checkpoint(
-    trainer: Trainer,
+    trainer: Trainer,  # of the same configuration; changed in place
     out: Path,  # run folder
 ) -> bool:  # whether there is one
     "Continue from the last checkpoint, if there is one."
@@ -300,8 +300,8 @@ def start_weights(
 
 # %% ../nbs/10_train.ipynb #1ee0bc59
 def check_processes(
-    training: TrainConfig,
-    split: Split,
+    training: TrainConfig,  # for its batch size
+    split: Split,  # whose parts the processes share
     processes: int,  # W
 ) -> None:
     "ValueError if there is not enough to do for all processes."
@@ -312,12 +312,12 @@ def check_processes(
 
 # %% ../nbs/10_train.ipynb #bd868cf9
 def start_run(
-    config: WFClipConfig,
-    training: TrainConfig,
-    data: WorkFunctionDataset,
+    config: WFClipConfig,  # of the model
+    training: TrainConfig,  # recipe; says how to split
+    data: WorkFunctionDataset,  # all materials
     out: Path,  # run folder, must not hold a run
 ) -> Split:
-    "Write what defines a run before its first step."
+    "Write what defines a run before its first step; ValueError if the folder holds one, or if the data do not suffice."
     if (out / "config.json").exists():
         raise ValueError(f"{out} holds a run already: continue it with --resume, or choose another folder with --out.")
     if training.start != "random": start_weights(config, training.start)
@@ -343,7 +343,7 @@ def read_run(
     out: Path,  # run folder
     data: WorkFunctionDataset,  # the dataset it was trained on
 ) -> tuple[WFClipConfig, TrainConfig, Split]:
-    "What defines a run, read from its folder."
+    "What defines a run, read from its folder; ValueError if it is none."
     config = read_config(out)
     if "training" not in config or not (out / "split.json").is_file():
         raise ValueError(f"{out}: a model, but not the folder of a training run.")
@@ -382,7 +382,7 @@ def write_metrics(
     write_atomic(out / "metrics.jsonl", lambda p: p.write_text("".join(json.dumps(r) + "\n" for r in records)))
 
 def keep_epoch(
-    trainer: Trainer,
+    trainer: Trainer,  # after the epoch
     out: Path,  # run folder
     records: list[dict],  # of all epochs so far; the last one is added to metrics.jsonl
     checkpoint: bool,  # write a checkpoint and the curves, too
@@ -395,10 +395,10 @@ def keep_epoch(
 
 # %% ../nbs/10_train.ipynb #928da319
 def run_epochs(
-    trainer: Trainer,
+    trainer: Trainer,  # new, or continued from a checkpoint
     out: Path,  # run folder
-    checkpoint_seconds: float,
-    progress: bool,
+    checkpoint_seconds: float,  # time between two checkpoints, s
+    progress: bool,  # show a progress bar
 ) -> None:
     "The loop: epochs, metrics, checkpoints. KeyboardInterrupt after a checkpoint if a stop was asked for."
     records, saved, epochs, stopped = read_metrics(out)[:trainer.epoch], time.monotonic(), trainer.training.epochs, False
