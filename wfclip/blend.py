@@ -29,7 +29,7 @@ def ramp(
 
 # %% ../nbs/12a_blend.ipynb #12a586df
 def vacuum(
-    layer: Layer,
+    layer: Layer,  # of which only the thickness counts
     phi_top: float,  # eV
     phi_bottom: float,  # eV
     z: np.ndarray,  # heights [L], Å
@@ -137,7 +137,7 @@ def orientation(
 
 # %% ../nbs/12a_blend.ipynb #b6334204
 def turned_residuals(
-    known: ProfileBank,
+    known: ProfileBank,  # that the neighbours are in
     own: np.ndarray,  # vacuum and wells of n layers [n, L], eV
     index: np.ndarray,  # their neighbours in the bank [n, k]
 ) -> tuple[np.ndarray, np.ndarray]:  # residuals of the neighbours [n, k, L], eV; their orientation [n, k]
@@ -148,7 +148,7 @@ def turned_residuals(
 
 # %% ../nbs/12a_blend.ipynb #8dd2dc33
 def face_up(
-    known: ProfileBank,
+    known: ProfileBank,  # that the neighbours are in
     layers: Sequence[Layer],  # n layers
     index: np.ndarray,  # their neighbours in the bank [n, k]
     weight: np.ndarray,  # of each neighbour [n, k]
@@ -164,7 +164,7 @@ def face_up(
 class Part(NamedTuple):
     "A known material that a predicted profile was made from."
     profile: Profile  # as computed, turned the way round it fits
-    weight: float
+    weight: float  # share of the blend, 0 to 1; all shares together are 1
     index: int  # in the bank
 
 # %% ../nbs/12a_blend.ipynb #938216b4
@@ -175,7 +175,7 @@ class Blend:
     index: np.ndarray  # neighbours in the bank [k]
     weight: np.ndarray  # of each [k]
     side: np.ndarray  # orientation of each [k]
-    known: ProfileBank
+    known: ProfileBank  # that the neighbours are in
 
     @property
     def parts(self) -> list[Part]:
@@ -186,7 +186,7 @@ class Blend:
 
 # %% ../nbs/12a_blend.ipynb #52dff7b2
 def blend_profiles(
-    known: ProfileBank,
+    known: ProfileBank,  # profiles of training materials, and the wells fitted to them
     layers: Sequence[Layer],  # n layers
     phi_top: Any,  # predicted work functions of their upper faces [n], eV
     phi_bottom: Any,  # of their lower faces [n], eV

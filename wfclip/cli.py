@@ -55,7 +55,7 @@ def check_resume(
 def run_data(
     config: dict,  # config.json of a run
 ) -> str:  # name or path
-    "The dataset of a run: the bundled one by its name, wherever it is installed now, any other by its path."
+    "The dataset of a run: the bundled one by its name, wherever it is now, any other by its path; ValueError if it is gone."
     about = config.get("data", {})
     if about.get("name") == "dft2d": return "dft2d"
     if not os.path.exists(path := about.get("path", "")):
@@ -63,7 +63,9 @@ def run_data(
     return path
 
 # %% ../nbs/15_cli.ipynb #08e72fb4
-def train_command(args: argparse.Namespace) -> int:
+def train_command(
+    args: argparse.Namespace,  # of `wfclip train`
+) -> int:  # exit code: 0; 130 when stopped; 2 for an error that processes share
     "wfclip train; of several processes the first one speaks, and all end with the same code."
     from wfclip.nn.distributed import in_group, process_group, rank
     with process_group(args.device) as device:
@@ -114,7 +116,9 @@ def run_summary(
             f"next: wfclip evaluate {quote(str(run))}\n      wfclip predict FILE --model {quote(str(run))}")
 
 # %% ../nbs/15_cli.ipynb #c2990b87
-def evaluate_command(args: argparse.Namespace) -> int:
+def evaluate_command(
+    args: argparse.Namespace,  # of `wfclip evaluate`
+) -> int:  # exit code: 0
     "wfclip evaluate"
     from wfclip.data.dataset import load_dataset
     from wfclip.evaluate import evaluate, evaluation_table
@@ -174,19 +178,24 @@ class Watched:
         for p in tqdm(self.predictions, total=self.total, unit="structure", disable=not show):
             self.good, self.bad = self.good + (not p.error), self.bad + bool(p.error)
             if p.error: print(f"wfclip: {p.source}: {p.error}", file=sys.stderr)
-            elif self.plots: self.draw(p, self.plots)
+            elif self.plots: self._draw(p, self.plots)
             yield p
 
-    def draw(self, p, folder: Path) -> None:
+    def _draw(self, p, folder: Path) -> None:
         from wfclip.plot import save_figure
         save_figure(p.plot().figure, folder / f"{file_name(p.source, self.used)}.png")
 
 # %% ../nbs/15_cli.ipynb #8a068cf6
-def print_lines(lines: Iterable[str]) -> None:
+def print_lines(
+    lines: Iterable[str],  # without their ends
+) -> None:
+    "Print lines as they come, each at once."
     for line in lines: print(line, flush=True)
 
-def predict_command(args: argparse.Namespace) -> int:
-    "wfclip predict"
+def predict_command(
+    args: argparse.Namespace,  # of `wfclip predict`
+) -> int:  # exit code: 0; 1 if some structures could not be read, 2 if none could
+    "wfclip predict; ValueError of several processes that are to print."
     from wfclip.predict import csv_lines, json_lines, predict_iter, table_lines
     if args.out: return predict_to_file(args)
     if os.environ.get("WORLD_SIZE", "1") != "1": raise ValueError("several processes need a file to write to: --out FILE.")
@@ -217,7 +226,9 @@ def predict_to_file(
     return 0 if not tally.bad else 1 if tally.good else 2
 
 # %% ../nbs/15_cli.ipynb #e485fc92
-def search_command(args: argparse.Namespace) -> int:
+def search_command(
+    args: argparse.Namespace,  # of `wfclip search`
+) -> int:  # exit code: 0, with or without candidates
     "wfclip search"
     from wfclip.search import candidate_csv, candidate_lines, search
     names = ("work_function", "profile", "like", "elements", "exclude", "only", "max_atoms", "gap", "k", "index", "model",
@@ -235,7 +246,7 @@ def dataset_index(
     name: str,  # as of --index
     folder: str,  # to write an index to
     model: str | None,  # run folder; None: the weights in the package
-    device: str | None,
+    device: str | None,  # None: CUDA if there is a GPU
 ) -> str:  # an index
     "The index itself, or one made of a dataset."
     from wfclip.data.dataset import load_dataset
@@ -254,7 +265,9 @@ def _stopped_job(out: str) -> int:
     _say("stopped" + "; the same command continues where it was" * os.path.isdir(f"{out}.parts") + ".")
     return 130
 
-def embed_command(args: argparse.Namespace) -> int:
+def embed_command(
+    args: argparse.Namespace,  # of `wfclip embed`
+) -> int:  # exit code: 0; 1 if some files could not be read; 130 when stopped
     "wfclip embed"
     from wfclip.predict import Predictor
     from wfclip.screen import embed_files, share_device
@@ -269,10 +282,17 @@ def embed_command(args: argparse.Namespace) -> int:
 # %% ../nbs/15_cli.ipynb #f2473d3c
 class Parser(argparse.ArgumentParser):
     "A parser that says what is wrong in one sentence."
-    def error(self, message: str): raise ValueError(f"{message}; see {self.prog} --help")
 
-def natural(text: str) -> int:
-    "A number that can seed a random generator."
+    def error(self,
+        message: str,  # what is wrong
+    ):
+        "ValueError, where argparse prints the usage and exits."
+        raise ValueError(f"{message}; see {self.prog} --help")
+
+def natural(
+    text: str,  # digits
+) -> int:  # 0 to 2^32 - 1
+    "A number that can seed a random generator; ArgumentTypeError, which argparse reports, if it is none."
     if text.isdecimal() and int(text) < 2**32: return int(text)
     raise argparse.ArgumentTypeError(f"not a whole number from 0 to 2^32 - 1: {text}")
 
@@ -348,7 +368,9 @@ def _embed_options(add: Callable) -> None:
     add("--model", metavar="RUN", help="run folder of wfclip train (default: the weights in the package)")
 
 # %% ../nbs/15_cli.ipynb #2906a638
-def data_build_command(args: argparse.Namespace) -> int:
+def data_build_command(
+    args: argparse.Namespace,  # of `wfclip data build`
+) -> int:  # exit code: 0; 1 if some calculations were rejected, 2 if all were; 130 when stopped
     "wfclip data build"
     from wfclip.data.build import build_dataset, report_lines
     try: report = build_dataset(args.source, args.out, args.units, args.tolerance, args.workers, sys.stderr.isatty(),
@@ -383,7 +405,9 @@ def read_rows(
         except ProfileError as error: yield dict(source=name, error=str(error).removeprefix(f"{name}: "))
 
 # %% ../nbs/15_cli.ipynb #3bf4aa6d
-def data_profile_command(args: argparse.Namespace) -> int:
+def data_profile_command(
+    args: argparse.Namespace,  # of `wfclip data profile`
+) -> int:  # exit code: 0; 1 if some files could not be read, 2 if none could
     "wfclip data profile"
     from wfclip.data.check import potential_csv, potential_lines
     if args.plot: Path(args.plot).mkdir(parents=True, exist_ok=True)
@@ -400,14 +424,18 @@ def data_profile_command(args: argparse.Namespace) -> int:
     return 0 if len(good) == len(rows) else 1 if good else 2
 
 # %% ../nbs/15_cli.ipynb #13d685a4
-def data_info_command(args: argparse.Namespace) -> int:
+def data_info_command(
+    args: argparse.Namespace,  # of `wfclip data info`
+) -> int:  # exit code: 0
     "wfclip data info"
     from wfclip.data.dataset import load_dataset
     from wfclip.data.export import describe
     print_lines(describe(load_dataset(args.data)))
     return 0
 
-def data_check_command(args: argparse.Namespace) -> int:
+def data_check_command(
+    args: argparse.Namespace,  # of `wfclip data check`
+) -> int:  # exit code: 0; 1 if there are problems
     "wfclip data check"
     from wfclip.data.dataset import load_dataset
     from wfclip.data.export import check_dataset
@@ -417,7 +445,9 @@ def data_check_command(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 # %% ../nbs/15_cli.ipynb #f8ab64f9
-def data_export_command(args: argparse.Namespace) -> int:
+def data_export_command(
+    args: argparse.Namespace,  # of `wfclip data export`
+) -> int:  # exit code: 0
     "wfclip data export"
     from wfclip.data.dataset import load_dataset
     from wfclip.data.export import export_dataset
@@ -425,7 +455,9 @@ def data_export_command(args: argparse.Namespace) -> int:
     print(f"{out}: structures.extxyz, properties.csv and profiles of {len(data)} materials")
     return 0
 
-def data_inputs_command(args: argparse.Namespace) -> int:
+def data_inputs_command(
+    args: argparse.Namespace,  # of `wfclip data inputs`
+) -> int:  # exit code: 0
     "wfclip data inputs"
     from wfclip.data.inputs import calculation_inputs
     from wfclip.data.structure import read_layer
@@ -510,7 +542,7 @@ def _add_commands(commands: Any, table: dict[str, tuple]) -> Iterator[argparse.A
 
 # %% ../nbs/15_cli.ipynb #c886816c
 def sentence(
-    error: ValueError | OSError,
+    error: ValueError | OSError,  # of one line or several
 ) -> str:
     "An error in one line."
     if isinstance(error, OSError) and error.strerror: return f"{error.filename or 'output'}: {error.strerror}."

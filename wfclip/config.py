@@ -46,8 +46,7 @@ class _Switches:
 # %% ../nbs/00_config.ipynb #21d57c1c
 @dataclass(frozen=True)
 class WFClipConfig(_Switches, _Sizes):
-    "All choices that define a model; the defaults are ours, `WFClipConfig.paper()` is the published method."
-
+    "All choices that define a model: ours by default, the published method as `WFClipConfig.paper()`; ValueError if they clash."
     def __post_init__(self):
         if self.pooling not in ("mean", "sum"): raise ValueError(f"pooling is 'mean' or 'sum', not {self.pooling!r}.")
         if not (self.contrast or self.joint): raise ValueError("contrast or joint must be True: there is nothing to learn else.")
@@ -55,13 +54,17 @@ class WFClipConfig(_Switches, _Sizes):
         if self.profile_length < 64: raise ValueError(f"profile_length must be at least 64, not {self.profile_length}.")
 
     @classmethod
-    def paper(cls, **changes) -> "WFClipConfig":
+    def paper(cls,
+        **changes: Any,  # fields that are to differ, by name
+    ) -> "WFClipConfig":
         "The method exactly as published, with any field changed by name."
         return cls(**_PAPER | changes)
 
     @classmethod
-    def from_dict(cls, d: dict) -> "WFClipConfig":
-        "The inverse of `to_dict`; an unknown field is an error, so that a newer file is not read by halves."
+    def from_dict(cls,
+        d: dict,  # fields by name, as of `to_dict`
+    ) -> "WFClipConfig":
+        "The inverse of `to_dict`; ValueError for an unknown field, so that a newer file is not read by halves."
         unknown = set(d) - {f.name for f in dataclasses.fields(cls)}
         if unknown: raise ValueError(f"Unknown configuration field {', '.join(sorted(unknown))}: was this file written "
                                      "by a newer version of wfclip?")

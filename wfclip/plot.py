@@ -174,7 +174,7 @@ MIN_GAP = 0.1  # eV; a material with a smaller gap is drawn as a metal
 def band_levels(
     material: Any,  # mapping or object with ionization_energy, electron_affinity, phi_top and phi_bottom in eV, or some
 ) -> list[tuple[float, float | None]]:  # per face: valence edge or E_F, and conduction edge (None: metal), eV
-    "Band edges against the vacuum beside the lower and the upper face; of one face if both are alike."
+    "Band edges against the vacuum beside the lower and upper face, of one if both are alike; ValueError without energies."
     get: Any = material.get if isinstance(material, Mapping) else lambda k: getattr(material, k, None)
     names = "ionization_energy", "electron_affinity", "phi_bottom", "phi_top"
     ie, ea, *faces = (np.nan if get(k) is None else float(get(k)) for k in names)

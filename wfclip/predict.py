@@ -38,8 +38,8 @@ from .nn.clip import WEIGHTS, CrystalTower, WFClip, read_config
 @dataclass(frozen=True)
 class Neighbor:
     "A material of the training data, as a neighbour of another one."
-    id: str
-    formula: str
+    id: str  # name of the material
+    formula: str  # in smallest whole numbers
     similarity: float  # cosine of the two crystal embeddings, 1 is equal
     work_function: float  # computed, mean of both faces, eV
 
@@ -48,8 +48,8 @@ class Neighbor:
 class _Structure:
     id: str  # name of the material
     source: str  # file, file#number in it, or number in the list of sources
-    formula: str | None = None
-    n_atoms: int | None = None
+    formula: str | None = None  # in smallest whole numbers
+    n_atoms: int | None = None  # in the cell
     thickness: float | None = None  # between the lowest and the highest atom
     vacuum: float | None = None  # rest of the cell's height
 
@@ -108,7 +108,7 @@ class Prediction(_Answer):
     def plot(self,
         ax: Any = None,  # matplotlib axes; None: new ones
     ) -> Any:  # the axes
-        "Draw the profile, the known profiles that it was made from, and both work functions with their intervals."
+        "Draw the profile, the known ones it was made from, and both faces with intervals; ValueError without prediction."
         from wfclip.plot import plot_profile
         if self.profile is None: raise ValueError(f"{self.source}: nothing to draw, {self.error}")
         layer = self.layer if self.faces_known else None  # else the profile may be upside down
@@ -116,7 +116,7 @@ class Prediction(_Answer):
 
 # %% ../nbs/12_predict.ipynb #c13c9bcd
 def as_json(
-    p: Prediction,
+    p: Prediction,  # with or without error
 ) -> dict:
     "A prediction as plain lists, strings and numbers."
     content = {f.name: getattr(p, f.name) for f in fields(p) if f.name not in ("draw", "layer")}
@@ -129,7 +129,7 @@ COLUMNS = ("id", "source", "formula", "n_atoms", "thickness", "vacuum", "phi_top
            "ionization_energy", "electron_affinity", "coverage", "faces_known", "method", "typicality")
 
 def as_row(
-    p: Prediction,
+    p: Prediction,  # with or without error
 ) -> dict:  # column -> value, the same columns for every prediction
     "A prediction as one row for CSV: intervals as two columns each, the nearest known material, warnings and error as text."
     row = {k: getattr(p, k) for k in COLUMNS}
@@ -209,7 +209,7 @@ def energy_note(
 # %% ../nbs/12_predict.ipynb #c5a865cd
 def nearest_materials(
     p_cry: torch.Tensor,  # crystal embeddings [n, D], unit length
-    bank: Bank,
+    bank: Bank,  # of the same model
     k: int = 5,  # how many for each
 ) -> list[list[Neighbor]]:  # most similar first
     "The training materials whose crystals look most alike to the model."
@@ -222,8 +222,8 @@ def nearest_materials(
 class Read(NamedTuple):
     "One structure of a source, as far as it could be read."
     source: str  # file, file#number in it, or number in the list of sources
-    layer: Layer | StructureError
-    warnings: list[str]
+    layer: Layer | StructureError  # or why there is none
+    warnings: list[str]  # that were given while it was read
 
 # %% ../nbs/12_predict.ipynb #a0b60475
 def _listen(layers: Iterator[Layer | StructureError]) -> Iterator[tuple[Layer | StructureError, list[str]]]:
@@ -296,8 +296,8 @@ def with_edges(
 
 # %% ../nbs/12_predict.ipynb #72a4e799
 def draw_profile(
-    known: ProfileBank,
-    layer: Layer,
+    known: ProfileBank,  # that the neighbours are in
+    layer: Layer,  # as it was understood
     faces: tuple[float, float],  # its predicted phi_top and phi_bottom, eV
     signed: bool,  # whether it is known which is which
     retrieved: Callable[[], tuple[torch.Tensor, torch.Tensor]],  # neighbours of n layers and their weights, [n, k]
@@ -310,7 +310,7 @@ def draw_profile(
 # %% ../nbs/12_predict.ipynb #903f492d
 def predict_layers(
     layers: Sequence[Layer],  # n layers
-    predictor: Predictor,
+    predictor: Predictor,  # one model or an ensemble
     method: str,  # a key of METHODS
     coverage: float = 0.9,  # of the intervals
 ) -> list[dict]:  # n, fields of `Prediction`
@@ -333,7 +333,7 @@ def predict_layers(
 # %% ../nbs/12_predict.ipynb #d7729424
 def predict_block(
     block: Sequence[Read],  # n structures, some of which could not be read
-    predictor: Predictor,
+    predictor: Predictor,  # one model or an ensemble
     method: str,  # a key of METHODS
     coverage: float = 0.9,  # of the intervals
 ) -> Iterator[Prediction]:  # n, in order
@@ -348,7 +348,7 @@ def predict_block(
 
 # %% ../nbs/12_predict.ipynb #8ba4872b
 def check_method(
-    predictor: Predictor,
+    predictor: Predictor,  # with or without heads
     method: str | None = None,  # a key of METHODS; None: the best that the model has
     coverage: float = 0.9,  # of the intervals
 ) -> str:  # a key of METHODS
@@ -403,7 +403,7 @@ structure            formula    atoms  thickness  vacuum |    top   bottom   mea
                                                Å       Å |     eV       eV     eV      eV     eV |    eV     eV |"""
 
 def table_row(
-    p: Prediction,
+    p: Prediction,  # with or without error
 ) -> str:
     "One line of a table under HEADER, and one for each warning."
     if p.error: return f"{p.id:20} {p.error}"
@@ -418,7 +418,7 @@ def table_row(
 
 # %% ../nbs/12_predict.ipynb #0dfba077
 def table_lines(
-    predictions: Iterable[Prediction],
+    predictions: Iterable[Prediction],  # taken one by one, as they come
 ) -> Iterator[str]:
     "Predictions as text, line by line as they come; notes at the end."
     notes: dict[str, None] = {}
@@ -434,7 +434,7 @@ def table_lines(
 
 # %% ../nbs/12_predict.ipynb #1402f70f
 def json_lines(
-    predictions: Iterable[Prediction],
+    predictions: Iterable[Prediction],  # taken one by one, as they come
 ) -> Iterator[str]:
     "Predictions as one JSON list, an entry at a time."
     separator = "["
@@ -453,7 +453,7 @@ def csv_line(
     return row.getvalue()
 
 def csv_lines(
-    predictions: Iterable[Prediction],
+    predictions: Iterable[Prediction],  # taken one by one, as they come
 ) -> Iterator[str]:
     "Predictions as CSV with a header, a row at a time."
     for k, row in enumerate(map(as_row, predictions)):

@@ -92,9 +92,9 @@ def source_state(
 # %% ../nbs/13a_screen.ipynb #590ad1e0
 @dataclass
 class Job:
-    "Work that is cut into shards."
+    "Work that is cut into shards; ValueError for an empty shard."
     out: Path  # what comes out in the end
-    units: int
+    units: int  # structures of a long file or dataset each, or one shorter file
     size: int  # units in a shard
     about: dict[str, Any]  # what the result depends on, for JSON
 
@@ -102,18 +102,19 @@ class Job:
         if self.size < 1: raise ValueError(f"a shard has one structure or more, not {self.size}.")
 
     @property
-    def folder(self) -> Path: return Path(f"{self.out}.parts")
-
+    def folder(self) -> Path:
+        "Where shards are kept until all are finished."
+        return Path(f"{self.out}.parts")
     @property
-    def shards(self) -> int: return -(-self.units // self.size)
-
+    def shards(self) -> int:
+        "How many there are; the last one may be smaller."
+        return -(-self.units // self.size)
     def path(self,
         k: int,  # a shard
-        ending: str,
+        ending: str,  # such as ".json"
     ) -> Path:
         "A file of a shard."
         return self.folder / f"{k:07}{ending}"
-
     def done(self) -> set[int]:
         "The shards that are finished."
         try: return {int(name[:-5]) for name in os.listdir(self.folder) if re.fullmatch(r"\d+\.json", name)}
@@ -134,7 +135,7 @@ def replace_file(
 
 # %% ../nbs/13a_screen.ipynb #17fd1d66
 def open_folder(
-    job: Job,
+    job: Job,  # that begins or goes on
 ) -> None:
     "Make the folder of a job, or find it; ValueError if it belongs to another."
     job.folder.mkdir(exist_ok=True)
@@ -155,7 +156,7 @@ class Tally(NamedTuple):
     bad: int  # structures that could not be read
 
 def work_off(
-    job: Job,
+    job: Job,  # that begins or goes on
     cut: Callable[[set[int]], Iterator[tuple[int, Iterable]]],  # yields each of the given shards, and what is in it
     work: Callable[[Iterable, int], Tally],  # makes the data of a shard, given what is in it and its number
     rank: int = 0,  # number of this process
@@ -210,7 +211,7 @@ def _receipt(job: Job) -> tuple[Path, str]:
     return job.out.with_name(f".{job.out.name}.done"), json.dumps(job.about | dict(size=state.st_size, time=state.st_mtime_ns))
 
 def is_finished(
-    job: Job,
+    job: Job,  # with `about` filled in
 ) -> bool:
     "Whether several processes have finished this very job."
     try: return (note := _receipt(job))[0].read_text() == note[1]
@@ -218,7 +219,7 @@ def is_finished(
 
 # %% ../nbs/13a_screen.ipynb #4f33444d
 def join_shards(
-    job: Job,
+    job: Job,  # with shards finished by any process
     write: Callable[[Path], Any],  # writes the output to a path
     world: int = 1,  # how many processes there are
 ) -> Tally | None:  # of all shards; None: some are not finished, or another process joins
@@ -237,7 +238,7 @@ def join_shards(
 
 # %% ../nbs/13a_screen.ipynb #e0fa9975
 def run_job(
-    job: Job,
+    job: Job,  # that begins or goes on
     cut: Callable[[set[int]], Iterator[tuple[int, Iterable]]],  # as for `work_off`
     work: Callable[[Iterable, int], Tally],  # as for `work_off`
     write: Callable[[Path], Any],  # as for `join_shards`
@@ -257,7 +258,7 @@ def run_job(
     return tally
 
 def many(
-    job: Job,
+    job: Job,  # cut into shards already
 ) -> bool:
     "Whether a job is worth a folder: it has several shards, or several processes, or was begun with one."
     return job.shards > 1 or process_share()[1] > 1 or job.folder.exists()
@@ -274,7 +275,7 @@ def checked(
     return out
 
 def predictor_state(
-    predictor: Predictor,
+    predictor: Predictor,  # one model or an ensemble
 ) -> str:  # hexadecimal
     "A name for a predictor that no other one has: of its models, and of what was fitted on their training materials."
     bank, digest = predictor.bank, hashlib.sha256()
@@ -349,7 +350,7 @@ def embed_files(
 TABLES = ".csv", ".json", ".jsonl"
 
 def table_line(
-    p: Prediction,
+    p: Prediction,  # with or without error
     kind: str,  # one of TABLES
 ) -> str:
     "A prediction as a line, its end left out."

@@ -265,7 +265,7 @@ def element_bits(
 def layer_columns(
     layers: Sequence[Layer],  # n layers
     sources: Sequence[str],  # where each was read [n]
-    predictor: Predictor,
+    predictor: Predictor,  # knows the elements of its training data
 ) -> dict[str, Any]:  # columns [n]
     "What is known of structures before anything is predicted."
     return dict(id=[l.id or source for l, source in zip(layers, sources)], formula=[l.formula for l in layers],
@@ -277,7 +277,7 @@ def layer_columns(
 def crystal_columns(
     layers: Sequence[Layer],  # n layers
     sources: Sequence[str],  # where each was read [n]
-    predictor: Predictor,
+    predictor: Predictor,  # one model or an ensemble
 ) -> dict[str, Any]:  # columns [n]
     "Crystals with their embeddings and predicted energies."
     features, n = predictor.encode(layers), len(layers)
@@ -303,7 +303,7 @@ def load_profile(
 @torch.no_grad()
 def embed_profiles(
     profiles: Sequence[Profile],  # n profiles, from the Fermi level
-    predictor: Predictor,
+    predictor: Predictor,  # its first model embeds
 ) -> torch.Tensor:  # [n, D], unit length, on the CPU
     "Embed profiles, on the model's own grid."
     c, weight = predictor.model.config, next(predictor.model.parameters())
@@ -314,7 +314,7 @@ def embed_profiles(
 def profile_columns(
     profiles: Sequence[Profile],  # n profiles, from the Fermi level
     sources: Sequence[str],  # where each was read [n]
-    predictor: Predictor,
+    predictor: Predictor,  # its first model embeds
 ) -> dict[str, Any]:  # columns [n]
     "Profiles with their embeddings and own energies."
     n, vacuum = len(profiles), np.array([p.work_function for p in profiles])
@@ -340,7 +340,7 @@ def read_profiles(
 
 # %% ../nbs/13_search.ipynb #fdeccf41
 def fingerprint(
-    model: torch.nn.Module,
+    model: torch.nn.Module,  # on any device
 ) -> str:  # sha256 of the names and values of its weights, hexadecimal
     "A name for a trained model that no other model has."
     digest = hashlib.sha256()
@@ -370,7 +370,7 @@ def column_blocks(
 
 # %% ../nbs/13_search.ipynb #4d78e1ce
 def index_about(
-    predictor: Predictor,
+    predictor: Predictor,  # that makes the embeddings
     side: str,  # "crystal" or "profile"
 ) -> dict[str, str]:  # side, model, note
     "The header of an index of files."
@@ -395,7 +395,7 @@ def build_index(
 
 # %% ../nbs/13_search.ipynb #b32e026a
 def dataset_columns(
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # with computed energies
     rows: Sequence[int] | np.ndarray,  # materials to take [n]
     predictor: Predictor,  # its first model is enough
 ) -> dict[str, Any]:  # columns [n]
@@ -405,7 +405,7 @@ def dataset_columns(
         embeddings=predictor.encode(layers).p_cry, predicted=np.zeros(n), faces_known=np.ones(n))
 
 def first_model(
-    predictor: Predictor,
+    predictor: Predictor,  # one model or an ensemble
 ) -> Predictor:
     "The model that embeds, without the others of the ensemble, which only make the predicted energies better."
     one = copy(predictor)
@@ -414,8 +414,8 @@ def first_model(
 
 # %% ../nbs/13_search.ipynb #858b7e1e
 def dataset_about(
-    data: WorkFunctionDataset,
-    predictor: Predictor,
+    data: WorkFunctionDataset,  # that is embedded
+    predictor: Predictor,  # that makes the embeddings
 ) -> dict[str, str]:  # side, model, note
     "The header of an index of a dataset."
     name, functional = data.about.get("name", str(data.path)), data.about.get("functional", "Computed")
@@ -423,7 +423,7 @@ def dataset_about(
     return dict(side="crystal", model=fingerprint(predictor.model), note=note)
 
 def build_index_from_dataset(
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # with computed energies
     out: str | os.PathLike,  # *.safetensors, or *.npz for other programs
     predictor: Predictor | None = None,  # None: the model inside the package
     rows: Sequence[int] | np.ndarray | None = None,  # materials to take; None: all
@@ -449,7 +449,7 @@ def _npz_arrays(index: Index) -> Iterator[tuple[str, str, tuple, Iterable]]:
         yield name, f"<U{max(1, width)}", (n,), ([index.text(name, i) for i in rows] for rows in pieces(range(n)))
 
 def save_npz(
-    index: Index,
+    index: Index,  # of crystals or profiles
     path: str | os.PathLike,  # *.npz
 ) -> None:
     "Write an index as numpy arrays: columns by name, id, formula, source, and the header's entries."
@@ -536,10 +536,10 @@ def conditions(
 class Candidate:
     "A material that was found; energies in eV."
     rank: int  # 1 is best
-    id: str
+    id: str  # name of the material
     formula: str  # empty for a profile
     source: str  # where it was read
-    n_atoms: int | None
+    n_atoms: int | None  # in the cell; None for a profile
     thickness: float | None  # Å
     phi_top: float | None  # work function of the upper face
     phi_bottom: float | None  # work function of the lower face
@@ -547,7 +547,7 @@ class Candidate:
     step: float | None  # phi_top - phi_bottom
     ionization_energy: float | None  # mean vacuum level above the valence band edge
     electron_affinity: float | None  # mean vacuum level above the conduction band edge
-    gap: float | None
+    gap: float | None  # band gap; 0 for a metal, None if not known
     faces_known: bool  # False: phi_top is the larger of the two, on whichever face
     predicted: bool  # False: the energies were computed
     unseen: bool  # contains an element that the model never saw
@@ -556,7 +556,7 @@ class Candidate:
 
 # %% ../nbs/13_search.ipynb #88dc9891
 def candidate(
-    index: Index,
+    index: Index,  # that was searched
     i: int,  # row
     **more: Any,  # rank, similarity, same
 ) -> Candidate:
@@ -575,7 +575,7 @@ class Query(NamedTuple):
     formula: str | None = None  # of a structure
 
 def embed_query(
-    predictor: Predictor,
+    predictor: Predictor,  # that made the embeddings of the index
     profile: str | os.PathLike | Profile | None,  # to search with its profile
     like: Any,  # or a structure
     efermi: float | None = None,  # of the profile's file, eV
@@ -596,7 +596,7 @@ class Candidates(list):
     "Candidates, best first, with the question they answer."
 
     def __init__(self,
-        found: Iterable[Candidate],
+        found: Iterable[Candidate],  # best first
         query: Query | None,  # what to be similar to
         remaining: dict[str, int],  # materials left after each condition, in order; the first entry is the whole index
         note: str,  # what the energies are
@@ -626,10 +626,10 @@ def rank_rows(
     index: Index,  # of n materials
     keep: np.ndarray,  # materials that fulfil all conditions [n], bool
     k: int,  # how many
-    query: Query | None,
+    query: Query | None,  # what to be similar to
     work_function: Sequence[float] | None,  # range, eV
 ) -> list[Candidate]:  # best first
-    "The best of what is left: by similarity to the query or, without one, by work function."
+    "The best of what is left: by similarity to the query or, without one, by work function; ValueError for k below 1."
     if k < 1: raise ValueError(f"{k} candidates are none; ask for 1 or more.")
     if query is None:
         rows = by_work_function(index, keep, work_function)[:k]
@@ -641,7 +641,7 @@ def rank_rows(
 
 # %% ../nbs/13_search.ipynb #f0687e63
 def open_predictor(
-    index: Index,
+    index: Index,  # says which model made it
     model: str | os.PathLike | Predictor | None,  # None: the model inside the package
     device: str | None,  # None: CUDA if there is a GPU
 ) -> Predictor:
@@ -694,7 +694,7 @@ rank  material             formula    atoms  thickness |    top   bottom   step 
                                                      Å |     eV       eV     eV      eV |     eV |"""
 
 def candidate_row(
-    c: Candidate,
+    c: Candidate,  # predicted or computed
 ) -> str:
     "One line of a table under HEADER."
     cell = lambda x, width, digits=2: f"{'-':>{width}}" if x is None else f"{x:z{width}.{digits}f}"
@@ -706,7 +706,7 @@ def candidate_row(
 
 # %% ../nbs/13_search.ipynb #59733011
 def candidate_lines(
-    found: Candidates,
+    found: Candidates,  # as of `search`
 ) -> Iterator[str]:
     "Candidates as text: the question, a table, and what its numbers mean."
     if found.query: yield found.query
@@ -722,7 +722,7 @@ def candidate_lines(
 
 # %% ../nbs/13_search.ipynb #d3368d38
 def candidate_csv(
-    found: Candidates,
+    found: Candidates,  # as of `search`
 ) -> str:
     "Candidates as CSV: the fields of `Candidate`, then what the energies are."
     out = StringIO()
