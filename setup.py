@@ -31,7 +31,7 @@ setup(
         "Topic :: Scientific/Engineering :: Physics",
     ],
     packages=find_packages(include=["wfclip", "wfclip.*"]),
-    package_data={"wfclip": ["**/*.safetensors", "**/*.csv", "**/*.json", "**/*.md"]},
+    package_data={"wfclip": ["**/*.safetensors", "**/*.csv", "**/*.json", "**/*.md", "examples/**/*"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require={k.removesuffix("_requirements"): v.split() for k, v in cfg.items() if k.endswith("_requirements")},

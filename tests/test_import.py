@@ -8,13 +8,13 @@ from wfclip.cli import COMMANDS, DATA_COMMANDS
 
 HEAVY = {"torch_geometric", "e3nn", "pymatgen", "matplotlib", "sklearn", "ase", "torch"}
 PUBLIC = {
-    "": "WFClip WFClipConfig load_dataset read_layer read_profile",
+    "": "WFClip WFClipConfig example_path load_dataset read_layer read_profile",
     ".data.structure": "Layer StructureError read_layer",
     ".data.profile": "Profile ProfileError read_profile",
     ".data.neighbors": "neighbor_list",
     ".data.geometry": "local_geometry",
     ".data.graph": "Batch collate crystal_graph",
-    ".data.dataset": "WorkFunctionDataset load_dataset",
+    ".data.dataset": "WorkFunctionDataset example_path load_dataset",
     ".data.levels": "Levels levels_beside",
     ".data.readers": "Potential read_potential",
     ".data.check": "potential_warnings potential_row",

@@ -2,17 +2,10 @@
 from pathlib import Path
 from zipfile import ZipFile
 
-import pytest
-from project import ROOT, copy_project, python
+from project import ROOT, python
 
-DATA = {str(p.relative_to(ROOT)) for kind in ("safetensors", "csv", "json") for p in ROOT.glob(f"wfclip/**/*.{kind}")}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    tmp = tmp_path_factory.mktemp("wheel")
-    python("-m", "build", "--no-isolation", "--outdir", tmp / "dist", copy_project(tmp / "project"), cwd=tmp)
-    return next((tmp / "dist").glob("*.whl"))
+DATA = {str(p.relative_to(ROOT)) for kind in ("**/*.safetensors", "**/*.csv", "**/*.json", "examples/**/*")
+        for p in (ROOT / "wfclip").glob(kind) if p.is_file()}
 
 
 def test_wheel_holds_package_and_data(wheel):
@@ -29,8 +22,7 @@ def test_wheel_works_alone(wheel, tmp_path):
     code = "import wfclip; print(wfclip.__file__); print(len(wfclip.load_dataset('dft2d')))"
     where, size = python("-c", code, cwd=tmp_path, PYTHONPATH=str(site)).split()
     assert Path(where).is_relative_to(site) and int(size) > 100
-    code = "from wfclip import WFClip; print(WFClip.from_pretrained().predict('MoS2.cif').work_function)"
-    (tmp_path / "MoS2.cif").write_text((ROOT / "examples/MoS2.cif").read_text())
+    code = "from wfclip import *; print(WFClip.from_pretrained().predict(example_path('MoS2.cif')).work_function)"
     assert 4.5 < float(python("-c", code, cwd=tmp_path, PYTHONPATH=str(site))) < 5.5
 
 

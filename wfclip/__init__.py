@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wfclip.config import WFClipConfig
-    from wfclip.data.dataset import load_dataset
+    from wfclip.data.dataset import example_path, load_dataset
     from wfclip.data.profile import read_profile
     from wfclip.data.structure import read_layer
     from wfclip.nn.clip import WFClip
 
-__all__ = ["WFClip", "WFClipConfig", "load_dataset", "read_layer", "read_profile"]
+__all__ = ["WFClip", "WFClipConfig", "example_path", "load_dataset", "read_layer", "read_profile"]
 
-_MODULE = dict(WFClip="nn.clip", WFClipConfig="config", load_dataset="data.dataset", read_layer="data.structure",
-               read_profile="data.profile")
+_MODULE = dict(WFClip="nn.clip", WFClipConfig="config", example_path="data.dataset", load_dataset="data.dataset",
+               read_layer="data.structure", read_profile="data.profile")
 _SUBMODULES = ("bank", "blend", "calibrate", "cli", "config", "data", "evaluate", "nn", "plot", "predict", "search",
                "train")
 

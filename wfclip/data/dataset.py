@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT', 'PROPERTIES', 'PARTS', 'Entry', 'write_dataset', 'write_pieces', 'join_datasets', 'open_dataset',
            'DatasetFile', 'derived_properties', 'Split', 'group_split', 'given_split', 'WorkFunctionDataset',
-           'training_targets', 'load_dataset']
+           'training_targets', 'load_dataset', 'example_path']
 
 # %% ../../nbs/data/05_dataset.ipynb #0ef9cb69
 import json
@@ -366,3 +366,14 @@ def load_dataset(
     path = Path(str(files("wfclip.data") / "dft2d.safetensors")) if name_or_path == "dft2d" else Path(name_or_path)
     if is_dataset(path) and path.suffix != ".safetensors": path = Path(f"{path}.safetensors")
     return WorkFunctionDataset(path)
+
+# %% ../../nbs/data/05_dataset.ipynb #59a392fe
+def example_path(
+    name: str | os.PathLike = "",  # of a file or folder, such as MoS2.cif or calculations/vasp/WSSe; "": the folder of all
+) -> Path:
+    "A structure or calculation among the examples in the package; ValueError that lists them if there is none of that name."
+    root = Path(str(files("wfclip") / "examples"))
+    path = root / name
+    if path.is_relative_to(root) and ".." not in path.parts and path.exists(): return path
+    known = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    raise ValueError(f"{name}: no such example; there are {', '.join(known)}.")
