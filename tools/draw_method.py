@@ -51,14 +51,12 @@ def crystal_tower() -> list[str]:
 
 def profile_tower() -> list[str]:
     "From a profile to z."
-    samples = c.profile_length // c.profile_pool
     stages = [(f"φ(z) [B,{c.profile_length}]", "flip at random", "in training only: mirror images are one"),
-              (f"φ(z) [B,{c.profile_length}]", f"average of {c.profile_pool}", "neighbouring samples"),
-              (f"[B,1,{samples}]", "1D ResNet", "stem and stages 64, 128, 256, 512"),
-              (f"[B,512,{-(-samples // 32)}]", "average over z", "and a linear layer")]
+              (f"φ(z) [B,{c.profile_length}]", "1D ResNet", "stem and stages 64, 128, 256, 512"),
+              (f"[B,512,{-(-c.profile_length // 32)}]", "average over z", "and a linear layer")]
     parts = [text(RIGHT, 36, "work function profile", SIZE + 1, GREEN, bold=True), profile(RIGHT - 70, 52, 140, 90)]
-    for k, (carried, title, note) in enumerate(stages):
-        parts += [flow(RIGHT, 150 + 120 * k, carried, 62), stage(RIGHT, 214 + 120 * k, title, note, GREEN, 250)]
+    for top, start, (carried, title, note) in zip((246, 428, 610), (152, 300, 482), stages):
+        parts += [flow(RIGHT, start, carried, top - start), stage(RIGHT, top, title, note, GREEN, 250)]
     return parts
 
 
@@ -71,7 +69,7 @@ def contrast() -> list[str]:
     "From both towers to the similarity matrix and its loss."
     d = f"[B,{c.dim}]"
     return [arrow(320, 664, 320, 718), shape(328, 690, f"z {d}"), plain(225, 721, "linear, length 1", BLUE, 190),
-            arrow(RIGHT, 628, RIGHT, 718), shape(RIGHT + 10, 690, f"z {d}"), plain(485, 721, "linear, length 1", GREEN, 190),
+            arrow(RIGHT, 664, RIGHT, 718), shape(RIGHT + 10, 690, f"z {d}"), plain(485, 721, "linear, length 1", GREEN, 190),
             arrow(360, 761, 415, 814), shape(364, 803, f"p {d}", "end"), arrow(540, 761, 497, 814), shape(534, 803, f"p {d}"),
             matrix(400, 819), text(457, 955, "similarities [B,B], over τ", SIZE - 2, SOFT), arrow(457, 963, 457, 985),
             plain(360, 988, "cross-entropy, both ways", PURPLE, 220)]
