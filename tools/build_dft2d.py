@@ -1,6 +1,6 @@
 """Build the bundled dataset from its records: python tools/build_dft2d.py RECORDS.jsonl.gz [OUT.safetensors]
 
-Reads one JSON record a line (fields as in the data card of nbs/data/05_dataset.ipynb), checks each and writes the file
+Reads one JSON record a line (see nbs/20_data_card.ipynb), checks each and writes the file
 that ships inside the wheel. The same records give the same bytes.
 """
 import gzip

@@ -16,9 +16,10 @@ def text(x: float, y: float, s: str, size: int = 13, fill: str = INK, anchor: st
             f'font-weight="{weight}">{s}</text>')
 
 
-def box(x: float, y: float, title: str, note: str, color: str) -> str:
-    return (f'<rect x="{x}" y="{y}" width="146" height="46" rx="7" fill="{color}" fill-opacity=".12" stroke="{color}"/>'
-            + text(x + 73, y + 20, title, bold=True) + text(x + 73, y + 36, note, 11, SOFT))
+def box(x: float, y: float, title: str, note: str, color: str, w: int = 146, h: int = 46, size: int = 13) -> str:
+    return (f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="7" fill="{color}" fill-opacity=".12" stroke="{color}"/>'
+            + text(x + w // 2, y + h // 2 + (-3 if note else 5), title, size, bold=True)
+            + (text(x + w // 2, y + h - 10, note, size - 2, SOFT) if note else ""))
 
 
 def line(x1: float, y1: float, x2: float, y2: float, more: str = 'stroke-width="2"') -> str:
@@ -67,16 +68,19 @@ def tower(y: float, steps: list[tuple[str, str]], color: str) -> list[str]:
     return parts
 
 
+def page(w: int, h: int, title: str, parts: list[str]) -> str:
+    "A drawing on a white panel, which a dark page shows as well as a light one."
+    head = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" '
+            'font-family="Helvetica, Arial, sans-serif">', f"<title>{title}</title>",
+            '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="6" refY="3" orient="auto">'
+            f'<path d="M0,0 L7,3 L0,6 z" fill="{SOFT}"/></marker></defs>',
+            f'<rect width="{w}" height="{h}" rx="12" fill="white"/>']
+    return "\n".join(head + parts) + "\n</svg>\n"
+
+
 def draw() -> str:
-    w, h = 960, 330
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" '
-             'font-family="Helvetica, Arial, sans-serif">',
-             "<title>Two towers: crystal structure and work function profile meet in one embedding space</title>",
-             '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="6" refY="3" orient="auto">'
-             f'<path d="M0,0 L7,3 L0,6 z" fill="{SOFT}"/></marker></defs>',
-             f'<rect width="{w}" height="{h}" rx="12" fill="white"/>']
-    parts += [text(85, 36, "crystal structure", fill=BLUE, bold=True), crystal(40, 84)]
-    parts += tower(84, [("gated convolutions", "all images within 8 Å"), ("periodic attention", "with 363 local numbers"),
+    parts = [text(85, 36, "crystal structure", fill=BLUE, bold=True), crystal(40, 84)]
+    parts += tower(84, [("gated convolutions", "all images within 8 Å"), ("periodic attention", "with local geometry"),
                         ("equivariant pooling", "0e and 1o, mean")], BLUE)
     parts += [text(85, 205, "work function profile", fill=GREEN, bold=True), profile(20, 220, 130, 80)]
     parts += tower(260, [("resample", "256 points, 0.1 Å"), ("1D ResNet", "64, 128, 256, 512"), ("average", "over z")], GREEN)
@@ -86,7 +90,7 @@ def draw() -> str:
               text(857, 100, "similarity", bold=True), text(857, 246, "contrastive loss", 12, SOFT),
               text(796, 38, "work function, step with sign,", 12, INK, "start"),
               text(796, 54, "band edges, profile, DOS", 12, INK, "start")]
-    return "\n".join(parts) + "\n</svg>\n"
+    return page(960, 330, "Two towers: crystal structure and work function profile meet in one embedding space", parts)
 
 
 if __name__ == "__main__":
