@@ -1,0 +1,115 @@
+"""Write the data of the page that explores the bundled materials: python tools/build_explorer.py OUT
+
+OUT/explorer-data.js sets window.WFCLIP_DATA, so that the page also works from a folder, without a server. It holds every
+bundled material with its structure, profile and energies, and what the shipped model makes of it: its place on the map
+of embeddings, its nearest neighbours there, and the predicted energies. tools/site/explorer.js reads it.
+Columns are lists in the order of the dataset, or pack several numbers of each material into one flat list.
+"""
+import base64
+import json
+import sys
+from math import floor, log10
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wfclip import load_dataset
+from wfclip.data.dataset import PARTS, WorkFunctionDataset
+from wfclip.nn.clip import WEIGHTS, read_config
+from wfclip.nn.elements import element_table
+from wfclip.plot import plateau_windows, project
+from wfclip.predict import Predictor
+from wfclip.search import Index, top_k
+
+NEIGHBORS = 8
+PREDICTED = "phi_top", "phi_bottom", "ionization_energy", "electron_affinity"
+COMPUTED = *PREDICTED, "vbm", "cbm", "gap", "fmax"
+
+
+def rounded(values, digits: int) -> list:
+    "Numbers as short as JSON has them; null where a value is unknown."
+    flat = np.round(np.asarray(values, float).ravel(), digits) + 0.0
+    return [None if np.isnan(x) else int(x) if x == int(x) else x for x in flat.tolist()]
+
+
+def packed(values: np.ndarray) -> dict:
+    "Numbers as 16-bit integers in base64, little-endian, with the step that makes them numbers again."
+    least = float(np.abs(values).max()) / 32767
+    unit = 10.0 ** floor(log10(least))
+    step = next(round(k * unit, 9) for k in (1, 2, 5, 10) if k * unit >= least)
+    return dict(step=step, int16=base64.b64encode(np.round(values / step).astype("<i2").tobytes()).decode())
+
+
+def structures(data: WorkFunctionDataset) -> dict:
+    "Atoms of all materials one after the other, in-plane cell vectors (ax, ay, bx, by) and height of the cell, in Å."
+    layers, table = list(data.layers()), element_table()
+    used = sorted({z for layer in layers for z in layer.numbers.tolist()})
+    return dict(
+        symbols=table["symbol"].tolist(), groups=rounded(table["group"], 0), rows=rounded(table["row"], 0),
+        blocks="".join(table["block"].tolist()),
+        radii={int(z): float(table["covalent_radius"][z - 1]) for z in used},  # Å
+        counts=[len(layer) for layer in layers], numbers=[z for layer in layers for z in layer.numbers.tolist()],
+        positions=rounded(np.concatenate([layer.positions for layer in layers]), 3),
+        cells=rounded(np.stack([layer.cell[:2, :2] for layer in layers]), 3),
+        heights=rounded([layer.cell[2, 2] for layer in layers], 3),
+        thickness=rounded([layer.thickness for layer in layers], 2))
+
+
+def profiles(data: WorkFunctionDataset) -> dict:
+    "phi(z) of all materials one after the other, in eV; first height, spacing and plateau windows, in Å."
+    known = [data.profile(i) for i in range(len(data))]
+    return dict(
+        lengths=[len(p.phi) for p in known], grids=rounded([(p.z[0], p.z[1] - p.z[0]) for p in known], 5),
+        windows=rounded([plateau_windows(p) for p in known], 2), phi=packed(np.concatenate([p.phi for p in known])))
+
+
+def embedding(ids: list[str]) -> dict:
+    "Map and nearest neighbours (rows, best first; cosine similarity) from the shipped index."
+    index = Index()
+    if [index.text("id", i) for i in range(len(index))] != ids:
+        raise ValueError("the shipped index is not of the bundled materials; build the weights again.")
+    points, axes = project(index["embeddings"])
+    unit = torch.nn.functional.normalize(torch.as_tensor(np.asarray(index["embeddings"], np.float32)), dim=1)
+    similarity, rows = top_k(unit, unit, NEIGHBORS + 1)
+    others = rows != torch.arange(len(ids))[:, None]
+    others[others.all(1), -1] = False                                   # a twin of equal embedding took the own place
+    return dict(points=rounded(points, 4), axes=axes, k=NEIGHBORS, neighbors=rows[others].tolist(),
+                similarity=rounded(similarity[others].numpy(), 3))
+
+
+def predictions(data: WorkFunctionDataset) -> dict:
+    "What the shipped model predicts, in eV, and the part of its split in which each material was (\"\": in none)."
+    predictor, split = Predictor.from_run(None, "cpu"), read_config(WEIGHTS)["split"]
+    energies = predictor.energies(predictor.encode(list(data.layers())))
+    part = {name: k for k in PARTS for name in split[k]}
+    return dict(predicted={k: rounded(energies[k], 3) for k in PREDICTED}, split_by=split["by"],
+                parts=[part.get(name, "") for name in data.ids])
+
+
+def explorer_data() -> dict:
+    "Everything that the page shows."
+    data = load_dataset("dft2d")
+    prototypes = sorted(set(data.prototypes))
+    return dict(
+        about=data.about, ids=data.ids, formulas=data.formulas, prototypes=prototypes,
+        prototype=[prototypes.index(name) for name in data.prototypes],
+        computed={k: rounded(data.properties[k], 3) for k in COMPUTED},
+        structures=structures(data), profiles=profiles(data), embedding=embedding(data.ids), **predictions(data))
+
+
+def write_explorer_data(
+    out: Path,  # folder, made if it is not there
+) -> Path:  # the file
+    "Write OUT/explorer-data.js; the same data and weights give the same bytes."
+    text = json.dumps(explorer_data(), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "explorer-data.js"
+    path.write_text(f"window.WFCLIP_DATA={text};\n", encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2: sys.exit("usage: python tools/build_explorer.py OUT")
+    path = write_explorer_data(Path(sys.argv[1]))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
