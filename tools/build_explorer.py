@@ -94,7 +94,7 @@ def explorer_data() -> dict:
     return dict(
         about=data.about, ids=data.ids, formulas=data.formulas, prototypes=prototypes,
         prototype=[prototypes.index(name) for name in data.prototypes],
-        computed={k: rounded(data.properties[k], 3) for k in COMPUTED},
+        computed={k: rounded(data.properties[k], 4) for k in COMPUTED},
         structures=structures(data), profiles=profiles(data), embedding=embedding(data.ids), **predictions(data))
 
 

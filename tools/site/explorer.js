@@ -78,7 +78,7 @@ const formulaHtml = formula => escapeHtml(formula).replace(/\d+/g, "<sub>$&</sub
 const fixed = (x, digits = 2) => (x == null ? "–" : (Math.abs(x) < 0.5 / 10 ** digits ? 0 : x).toFixed(digits).replace("-", "−"));
 const signed = x => (x >= 0.005 ? "+" : "") + fixed(x);
 const count = n => n.toLocaleString("en");
-const byId = (root, selector) => root.querySelector(selector);
+const find = (root, selector) => root.querySelector(selector);
 
 function download(name, text, type) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(new Blob([text], { type })), download: name });
@@ -243,8 +243,8 @@ function compare(column, direction) {
 
 /** A table of which only the rows in sight exist; `choose` is called with a material. */
 function makeTable(section, choose) {
-  const scroll = byId(section, ".wx-scroll"), table = byId(section, "table"), body = byId(table, "tbody");
-  const head = byId(table, "thead tr");
+  const scroll = find(section, ".wx-scroll"), table = find(section, "table"), body = find(table, "tbody");
+  const head = find(table, "thead tr");
   let rows = [], chosen = null, sort = { column: COLUMNS[0], direction: 1 }, height = 31;
 
   function drawHead() {
@@ -265,11 +265,11 @@ function makeTable(section, choose) {
     const last = Math.min(rows.length, first + Math.ceil(scroll.clientHeight / height) + 16);
     const focused = body.contains(document.activeElement) ? document.activeElement.dataset.row : null;
     body.innerHTML = gapHtml(first) + rows.slice(first, last).map((m, k) => rowHtml(m, first + k)).join("") + gapHtml(rows.length - last);
-    if (focused !== null) (byId(body, `a[data-row="${focused}"]`) || scroll).focus({ preventScroll: true });
+    if (focused !== null) (find(body, `a[data-row="${focused}"]`) || scroll).focus({ preventScroll: true });
   }
 
   function measure() {
-    const row = byId(body, "tr[data-row]");
+    const row = find(body, "tr[data-row]");
     if (row && Math.abs(row.getBoundingClientRect().height - height) > 0.1) { height = row.getBoundingClientRect().height; draw(); }
   }
 
@@ -296,7 +296,7 @@ function makeTable(section, choose) {
     sort = { column, direction: column === sort.column ? -sort.direction : 1 };
     scroll.scrollTop = 0;
     resort();
-    byId(head, `[data-column="${button.dataset.column}"]`).focus();
+    find(head, `[data-column="${button.dataset.column}"]`).focus();
   });
   body.addEventListener("click", event => {
     const row = event.target.closest("tr[data-row]");
@@ -368,17 +368,17 @@ function spanOf(values) {
 }
 
 function drawScale(box, [low, high], title, values) {
-  byId(box, ".wx-gradient").style.background = `linear-gradient(to right, ${VIRIDIS.map((_, k) => viridis(k / (VIRIDIS.length - 1))).join(",")})`;
-  byId(box, ".wx-ticks").innerHTML = niceTicks(low, high, 7).map(x =>
+  find(box, ".wx-gradient").style.background = `linear-gradient(to right, ${VIRIDIS.map((_, k) => viridis(k / (VIRIDIS.length - 1))).join(",")})`;
+  find(box, ".wx-ticks").innerHTML = niceTicks(low, high, 7).map(x =>
     `<span style="left:${100 * (x - low) / (high - low)}%">${fixed(x, Number.isInteger(x) ? 0 : 1)}</span>`).join("");
   const beyond = values.some(x => x < low || x > high) ? "; the outermost hundredth has the colours of the ends" : "";
-  byId(box, ".wx-quantity").textContent = title + beyond;
+  find(box, ".wx-quantity").textContent = title + beyond;
 }
 
 /** The map of the embeddings on a canvas; `choose` is called with a row. */
 function makeMap(section, materials, axes, choose) {
-  const canvas = byId(section, "canvas"), frame = byId(section, ".wx-canvas"), tip = byId(section, ".wx-tip");
-  const select = byId(section, "select"), context = canvas.getContext("2d"), pad = 24;
+  const canvas = find(section, "canvas"), frame = find(section, ".wx-canvas"), tip = find(section, ".wx-tip");
+  const select = find(section, "select"), context = canvas.getContext("2d"), pad = 24;
   const ends = [0, 1].map(c => [Math.min(...materials.map(m => m.point[c])), Math.max(...materials.map(m => m.point[c]))]);
   const unit = materials.map(m => m.point.map((x, c) => (x - ends[c][0]) / (ends[c][1] - ends[c][0])));
   let kept = new Set(materials), chosen = null, hovered = null, colours = [], view = { zoom: 1, x: 0.5, y: 0.5 };
@@ -460,7 +460,7 @@ function makeMap(section, materials, axes, choose) {
   function recolour() {
     const [title, value] = COLOURS[select.value], values = materials.map(value), [low, high] = spanOf(values);
     colours = values.map(x => viridis((x - low) / (high - low)));
-    drawScale(byId(section, ".wx-scale"), [low, high], title, values);
+    drawScale(find(section, ".wx-scale"), [low, high], title, values);
     draw();
   }
 
@@ -544,7 +544,7 @@ function makeMap(section, materials, axes, choose) {
     if (m) { choose(m.row, { stay: true }); hover(m); }
   });
   canvas.addEventListener("blur", () => hover(null));
-  byId(section, ".wx-zoom").addEventListener("click", event => event.target.dataset.zoom && zoom(+event.target.dataset.zoom));
+  find(section, ".wx-zoom").addEventListener("click", event => event.target.dataset.zoom && zoom(+event.target.dataset.zoom));
   for (const [key, [title]] of Object.entries(COLOURS)) select.add(new Option(title.replace(/, (eV|Å)$/, ""), key));
   select.addEventListener("change", recolour);
   new ResizeObserver(draw).observe(frame);
@@ -647,7 +647,7 @@ function profileSvg(m, width, near, colour) {
 
 /** Read the curve under the pointer. */
 function readProfile(box, m, near) {
-  const svg = byId(box, "svg"), group = byId(svg, ".read");
+  const svg = find(box, "svg"), group = find(svg, ".read");
   svg.addEventListener("pointermove", event => {
     const s = profileScales(m, svg.viewBox.baseVal.width, near), { z, phi } = m.profile;
     const at = (event.clientX - svg.getBoundingClientRect().left - s.x(z[0])) / (s.x(z.at(-1)) - s.x(z[0]));
@@ -720,8 +720,8 @@ function addAtoms(viewer, s, radii) {
 function addCell(viewer, s) {
   const [na, nb] = repeatsOf(s).map(n => Math.floor((n - 1) / 2)), half = s.thickness / 2, anchor = s.atoms[0];
   const corner = (i, j, z) => ({ x: anchor.x + (na + i) * s.a[0] + (nb + j) * s.b[0], y: anchor.y + (na + i) * s.a[1] + (nb + j) * s.b[1], z });
-  const around = [[0, 0], [1, 0], [1, 1], [0, 1]], line = (start, end) => viewer.addCylinder({ start, end, radius: 0.09, color: CELL, fromCap: 1, toCap: 1 });
-  const heights = half < 0.4 ? [0] : [-half, half];
+  const around = [[0, 0], [1, 0], [1, 1], [0, 1]], heights = half < 0.4 ? [0] : [-half, half], radius = half < 0.4 ? 0.17 : 0.09;
+  const line = (start, end) => viewer.addCylinder({ start, end, radius, color: CELL, fromCap: 1, toCap: 1 });
   around.forEach(([i, j], k) => {
     const [u, v] = around[(k + 1) % 4];
     for (const z of heights) line(corner(i, j, z), corner(u, v, z));
@@ -842,7 +842,7 @@ function makeDetail(section, materials, data, choose, back) {
   let shown = null, near = false, width = 0;
 
   function drawProfile() {
-    const box = byId(section, ".wx-profile");
+    const box = find(section, ".wx-profile");
     if (!box || !box.clientWidth) return;
     width = box.clientWidth;
     box.innerHTML = profileSvg(shown, width, near, atomColour);
@@ -865,13 +865,13 @@ function makeDetail(section, materials, data, choose, back) {
     if (file) save(file);
     if (target.classList.contains("wx-back")) back();
   });
-  new ResizeObserver(() => { if (shown && byId(section, ".wx-profile").clientWidth !== width) drawProfile(); }).observe(section);
+  new ResizeObserver(() => { if (shown && find(section, ".wx-profile").clientWidth !== width) drawProfile(); }).observe(section);
 
   return {
     choose(m) {
       shown = m;
       section.innerHTML = detailHtml(m, materials, data.about.functional);
-      byId(section, ".wx-place").append(layer.box);
+      find(section, ".wx-place").append(layer.box);
       drawProfile();
       layer.show(m);
       for (const element of section.querySelectorAll(".wx-views")) element.hidden = !layer.works();
@@ -892,7 +892,7 @@ function setUpFilters(form, materials, structures, apply) {
   addRangeInputs(form);
   addOptions(form.elements.prototype, tally(materials.map(m => m.prototype)), name => name || "none");
   addOptions(form.elements.part, tally(materials.map(m => m.part)).filter(([part]) => part), part => PARTS[part][0]);
-  addElements(byId(form, ".wx-elements"), structures, used);
+  addElements(find(form, ".wx-elements"), structures, used);
   const change = () => {
     const unknown = markElements(form, used), all = tests(form);
     apply(materials.filter(m => all.every(test => test(m))), unknown);
@@ -900,15 +900,15 @@ function setUpFilters(form, materials, structures, apply) {
   form.addEventListener("input", change);
   form.addEventListener("reset", () => setTimeout(change));
   form.addEventListener("submit", event => event.preventDefault());
-  byId(form, ".wx-elements").addEventListener("click", event => {
+  find(form, ".wx-elements").addEventListener("click", event => {
     if (event.target.value) { cycleElement(form, event.target); change(); }
   });
   change();
 }
 
 function start(root, data) {
-  const materials = readMaterials(data), form = byId(root, "form"), list = byId(root, ".wx-list"), section = byId(root, ".wx-detail");
-  const narrow = () => getComputedStyle(byId(root, ".wx-main")).gridTemplateColumns.split(" ").length === 1;
+  const materials = readMaterials(data), form = find(root, "form"), list = find(root, ".wx-list"), section = find(root, ".wx-detail");
+  const narrow = () => getComputedStyle(find(root, ".wx-main")).gridTemplateColumns.split(" ").length === 1;
   const into = element => element.scrollIntoView({ block: "start", behavior: "instant" });
   let chosen = null;
 
@@ -921,22 +921,22 @@ function start(root, data) {
   function choose(row, { stay = false, focus = false } = {}) {
     show(materials[row]);
     history.replaceState(history.state, "", `#${chosen.id}`);
-    byId(root, ".wx-said").textContent = `${chosen.formula}, ${chosen.prototype}, work function ${fixed(chosen.mean)} eV`;
-    if (focus) byId(section, "h2").focus({ preventScroll: true });
+    find(root, ".wx-said").textContent = `${chosen.formula}, ${chosen.prototype}, work function ${fixed(chosen.mean)} eV`;
+    if (focus) find(section, "h2").focus({ preventScroll: true });
     if ((narrow() && !stay) || focus) into(section);
   }
 
-  const back = () => { into(list); byId(list, ".wx-scroll").focus({ preventScroll: true }); };
-  const table = makeTable(list, choose), map = makeMap(byId(root, ".wx-map"), materials, data.embedding.axes, choose);
+  const back = () => { into(list); find(list, ".wx-scroll").focus({ preventScroll: true }); };
+  const table = makeTable(list, choose), map = makeMap(find(root, ".wx-map"), materials, data.embedding.axes, choose);
   const detail = makeDetail(section, materials, data, choose, back);
-  byId(form, ".wx-more").open = !narrow();
+  find(form, ".wx-more").open = !narrow();
   setUpFilters(form, materials, data.structures, (kept, unknown) => {
     table.show(kept);
     map.show(kept);
     const note = unknown.length ? `; ${unknown.join(", ")} occurs in none` : "";
-    byId(form, ".wx-count").textContent = `${count(kept.length)} of ${count(materials.length)} materials${note}`;
+    find(form, ".wx-count").textContent = `${count(kept.length)} of ${count(materials.length)} materials${note}`;
   });
-  byId(form, ".wx-csv").addEventListener("click", () => download("wfclip-materials.csv", materialsCsv(table.rows()), "text/csv"));
+  find(form, ".wx-csv").addEventListener("click", () => download("wfclip-materials.csv", materialsCsv(table.rows()), "text/csv"));
   window.addEventListener("hashchange", () => {
     const m = materials.find(m => m.id === location.hash.slice(1));
     if (m && m !== chosen) show(m);
@@ -950,7 +950,7 @@ function begin() {
   if (!root || root.dataset.begun) return;
   root.dataset.begun = "";
   if (window.WFCLIP_DATA) start(root, window.WFCLIP_DATA);
-  else byId(root, ".wx-count").textContent = "The data could not be loaded: assets/explorer-data.js is missing.";
+  else find(root, ".wx-count").textContent = "The data could not be loaded: assets/explorer-data.js is missing.";
 }
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);

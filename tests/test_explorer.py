@@ -1,0 +1,93 @@
+"""The page that explores the bundled materials shows what the package says of them."""
+import base64
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from project import ROOT
+
+from wfclip import load_dataset
+from wfclip.search import Index, search
+
+sys.path.insert(0, str(ROOT / "tools"))
+from build_explorer import explorer_data, write_explorer_data  # noqa: E402
+
+DATA = load_dataset()
+SOME = np.random.default_rng(0).choice(len(DATA), 40, replace=False)
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict:
+    return json.loads(json.dumps(explorer_data()))
+
+
+def column(lengths: list[int], flat: list) -> list[np.ndarray]:
+    "A flat list, material by material"
+    return np.split(np.array(flat, float), np.cumsum(lengths)[:-1])
+
+
+def test_profiles_are_those_of_the_dataset_within_half_a_step(shown):
+    p = shown["profiles"]
+    values = np.frombuffer(base64.b64decode(p["phi"]["int16"]), "<i2") * p["phi"]["step"]
+    assert p["phi"]["step"] <= .005
+    profiles = column(p["lengths"], values)
+    for i in SOME:
+        known, (z0, spacing) = DATA.profile(i), p["grids"][2 * i:2 * i + 2]
+        np.testing.assert_allclose(profiles[i], known.phi, atol=.51 * p["phi"]["step"])
+        np.testing.assert_allclose(z0 + spacing * np.arange(len(known.z)), known.z, atol=.005)
+        below, above = np.reshape(p["windows"][4 * i:4 * i + 4], (2, 2))
+        for window, level in ((below, known.phi_bottom), (above, known.phi_top)):
+            inside = (known.z >= window[0]) & (known.z <= window[1])
+            assert abs(known.phi[inside].mean() - level) < .1
+
+
+def test_structures_are_those_of_the_dataset_within_rounding(shown):
+    s = shown["structures"]
+    positions = column([3 * n for n in s["counts"]], s["positions"])
+    numbers = column(s["counts"], s["numbers"])
+    for i in SOME:
+        layer = DATA.layer(i)
+        assert [s["symbols"][int(z) - 1] for z in numbers[i]] == layer.symbols
+        np.testing.assert_allclose(positions[i].reshape(-1, 3), layer.positions, atol=.00051)
+        np.testing.assert_allclose(np.reshape(s["cells"][4 * i:4 * i + 4], (2, 2)), layer.cell[:2, :2], atol=.00051)
+
+
+def test_neighbours_are_the_nearest_in_the_shipped_index(shown):
+    e = shown["embedding"]
+    unit = np.asarray(Index()["embeddings"], float)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    for i in SOME:
+        similarity, mine = unit @ unit[i], slice(e["k"] * i, e["k"] * i + e["k"])
+        rows, stated = e["neighbors"][mine], e["similarity"][mine]
+        assert i not in rows and len(set(rows)) == e["k"]
+        np.testing.assert_allclose(stated, similarity[rows], atol=.002)
+        assert np.delete(similarity, [i, *rows]).max() <= min(stated) + .002
+
+
+def test_a_range_keeps_what_the_search_finds(shown):
+    c = {k: np.array(shown["computed"][k], float) for k in ("phi_top", "phi_bottom", "gap")}
+    face = np.any([(c[k] >= 4.4) & (c[k] <= 4.6) for k in ("phi_top", "phi_bottom")], axis=0)
+    found = search(work_function=(4.4, 4.6), gap=(0, 0), k=len(DATA))
+    assert {shown["ids"][i] for i in np.flatnonzero(face & (c["gap"] == 0))} == {m.id for m in found}
+
+
+def test_predictions_are_better_where_the_model_was_trained(shown):
+    error = np.abs(np.array(shown["predicted"]["phi_top"], float) - np.array(shown["computed"]["phi_top"], float))
+    part = np.array(shown["parts"])
+    assert set(part) == {"train", "val", "test"}
+    assert error[part == "train"].mean() < error[part == "test"].mean() < .5
+
+
+def test_the_file_is_small_and_always_the_same(tmp_path, shown):
+    path = write_explorer_data(tmp_path)
+    assert path.stat().st_size < 3e6
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text.removeprefix("window.WFCLIP_DATA=").removesuffix(";\n")) == shown
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node")
+def test_the_script_is_valid():
+    subprocess.run(["node", "--check", ROOT / "tools/site/explorer.js"], check=True)
