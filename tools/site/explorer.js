@@ -233,11 +233,12 @@ for (const c of COLUMNS) {
   c.kind = [c.kind, c.unit && "wx-number"].filter(Boolean).join(" ");
 }
 
+/** Order by what a column shows, to 0.01 eV, and among equals by formula. */
 function compare(column, direction) {
-  const text = (a, b) => a.localeCompare(b, "en", { numeric: true });
+  const collator = new Intl.Collator("en", { numeric: true }), text = collator.compare, shown = x => Math.round(100 * x);
   return (m, n) => {
     const [a, b] = [column.value(m), column.value(n)];
-    return direction * (column.unit ? a - b : text(a, b)) || text(m.formula, n.formula) || m.row - n.row;
+    return direction * (column.unit ? shown(a) - shown(b) : text(a, b)) || text(m.formula, n.formula) || m.row - n.row;
   };
 }
 
