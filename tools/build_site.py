@@ -156,6 +156,13 @@ class Pages:
         page.write_text("\n\n".join([front, f"# {about.get('title', 'wfclip')}", source, lead, body]) + "\n", encoding="utf-8")
 
 
+def write_explorer(pages: Pages, docs: Path) -> None:
+    "The page to explore the data, which is no notebook."
+    text = (SITE / "explore.md").read_text(encoding="utf-8")
+    text = without_code(text, lambda part: LINK.sub(lambda m: m[1] + pages.target(m[2], "index.ipynb"), part))
+    (docs / "explore.md").write_text(text, encoding="utf-8")
+
+
 def navigation(pages: Pages, entries: list) -> list:
     "The table of contents, from Quarto's."
     nav = []
@@ -197,10 +204,9 @@ def assets(docs: Path) -> None:
     "Style, scripts and pictures."
     out = docs / "assets"
     unpack("katex", ("dist/katex.min.js", "dist/katex.min.css", "dist/contrib/auto-render.min.js", "dist/fonts/"), out / "katex")
-    unpack("3dmol", ("build/3Dmol-min.js",), out)
+    unpack("3dmol", ("build/3Dmol-min.js", "LICENSE"), out)
     for name in ("site.css", "site.js", "explorer.css", "explorer.js"): shutil.copy(SITE / name, out)
     write_explorer_data(out)
-    shutil.copy(SITE / "explore.md", docs)
     shutil.copytree(NBS / "images", docs / "images")
 
 
@@ -211,6 +217,7 @@ def build(out: Path) -> None:
     docs, contents = WORK / "docs", QUARTO["website"]["sidebar"]["contents"]
     pages = Pages(processed())
     for name in listed(contents): pages.write(name, docs)
+    write_explorer(pages, docs)
     assets(docs)
     said = yaml.safe_dump(settings(navigation(pages, contents)), sort_keys=False)
     (WORK / "mkdocs.yml").write_text(said, encoding="utf-8")
