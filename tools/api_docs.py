@@ -7,7 +7,6 @@ comment beside them says (shape, unit), of the return and of the errors that the
 """
 import ast
 import dataclasses
-import enum
 import inspect
 import re
 import sys
@@ -114,9 +113,10 @@ def is_record(symbol: Any) -> bool:
     return inspect.isclass(symbol) and (dataclasses.is_dataclass(symbol) or hasattr(symbol, "_fields"))
 
 
-def is_plain(cls: type) -> bool:
-    "A class that takes nothing when made, or an exception or an enumeration."
-    return issubclass(cls, (BaseException, enum.Enum)) or "__init__" not in vars(cls) and "forward" not in vars(cls)
+def constructor(cls: type) -> Any:
+    "The `__init__` that somebody here wrote, for the class or for one of its bases; None if there is none."
+    bases = [b for b in inspect.getmro(cls) if b.__module__.startswith("wfclip") and inspect.isfunction(vars(b).get("__init__"))]
+    return None if is_record(cls) or not bases else vars(bases[0])["__init__"]
 
 
 def parameters(symbol: Any) -> list[Entry]:
@@ -168,7 +168,7 @@ def table(symbol: Any) -> str:
 
 def signature(name: str, symbol: Any) -> str:
     "How it is called, names only, on lines of a hundred characters."
-    if inspect.isclass(symbol) and is_plain(symbol) and not is_record(symbol): return f"class {name}"
+    if inspect.isclass(symbol) and not is_record(symbol) and not constructor(symbol): return f"class {name}"
     taken = [p.name + ("=" + p.default if p.default else "") for p in parameters(symbol)]
     back = returns(symbol)
     line = f"{name}({', '.join(taken)})" + (f" -> {back.type}" if back and back.type else "")

@@ -129,7 +129,7 @@ class Pages:
 
     def title(self, name: str) -> str:
         "The title of a notebook."
-        return self.notebooks[name]["about"].get("title") or "Home"
+        return "Home" if name == "index.ipynb" else self.notebooks[name]["about"]["title"]
 
     def target(self, link: str, here: str) -> str:
         "Where a link in notebook `here` leads in the site."
@@ -194,7 +194,7 @@ def settings(nav: list) -> dict:
     source = [dict(icon="fontawesome/brands/github", link=api_docs.repository(), name="Source code")]
     return dict(site_name="wfclip", site_url=api_docs.site_address() + "/", docs_dir="docs", site_dir="site",
                 use_directory_urls=False, extra=dict(social=source, generator=False),
-                theme=dict(name="material", font=False, palette=palette, features=features), plugins=["search"],
+                theme=dict(name="material", font=False, palette=palette, features=features), plugins=["search", "offline"],
                 extra_css=["assets/katex/katex.min.css", "assets/site.css"], copyright="Code Apache-2.0, data CC BY 4.0",
                 extra_javascript=[f"assets/{f}" for f in ("katex/katex.min.js", "katex/auto-render.min.js", "site.js")],
                 markdown_extensions=extensions, nav=nav)
@@ -205,6 +205,7 @@ def assets(docs: Path) -> None:
     out = docs / "assets"
     unpack("katex", ("dist/katex.min.js", "dist/katex.min.css", "dist/contrib/auto-render.min.js", "dist/fonts/"), out / "katex")
     unpack("3dmol", ("build/3Dmol-min.js", "LICENSE"), out)
+    unpack("iframe-worker", ("shim/index.js",), out / "worker")
     for name in ("site.css", "site.js", "explorer.css", "explorer.js"): shutil.copy(SITE / name, out)
     write_explorer_data(out)
     shutil.copytree(NBS / "images", docs / "images")
@@ -223,10 +224,17 @@ def build(out: Path) -> None:
     (WORK / "mkdocs.yml").write_text(said, encoding="utf-8")
     done = subprocess.run([sys.executable, "-m", "zensical", "build", "--clean"], cwd=WORK, text=True, capture_output=True)
     if done.returncode: sys.exit(done.stdout + done.stderr)
+    for page in (WORK / "site").rglob("*.html"): keep_here(page)
     if out.exists(): shutil.rmtree(out)
     shutil.copytree(WORK / "site", out)
     if broken := list(broken_links(out)): sys.exit("\n".join(broken))
     print(f"{out}: {sum(1 for _ in out.rglob('*.html'))} pages")
+
+
+def keep_here(page: Path) -> None:
+    "Let the search take the script by which it works without a server from the site, and not from elsewhere."
+    text, up = page.read_text(encoding="utf-8"), "../" * (len(page.relative_to(WORK / "site").parts) - 1)
+    page.write_text(re.sub(r"https://[^\"]+/iframe-worker/shim", f"{up}assets/worker/index.js", text), encoding="utf-8")
 
 
 # --- the check of links

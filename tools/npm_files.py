@@ -1,4 +1,4 @@
-"""Files of packages from npm, of exactly one version, checked against a digest: math and the 3D view of the documentation.
+"""Files of packages from npm, of exactly one version, checked against a digest: math, the 3D view and the search of the site.
 
 Needs npm, and the network once: what was fetched is kept in ~/.cache/wfclip-docs.
 """
@@ -14,6 +14,7 @@ CACHE = Path.home() / ".cache/wfclip-docs"
 PACKAGES = {  # version, SHA-256 of the package
     "katex": ("0.16.22", "e9e0d167db3175481cbadaff38e8d90b130f6a3ddb451a47e43c577fd511f365"),
     "3dmol": ("2.5.5", "26d91c5036d4efe78fc032c22cb692fea92bbb3cb1e65d20bf3869673fb3d8f5"),
+    "iframe-worker": ("1.0.4", "e8c5d12d87829c503afba01d67772ea9f4aba5b7ae57a0c98e1917711030efbb"),
 }
 
 
