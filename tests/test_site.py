@@ -135,8 +135,8 @@ def test_search_finds_a_symbol(page):
     page.goto("index.html")
     page.keyboard.press("Control+k")
     page.keyboard.type("GaussianExpansion", delay=20)
-    page.locator("a[href*='expansion.html']").first.click()
-    page.wait_for_url("**/nn/expansion.html*")
+    page.locator("a[href*='h=GaussianExpansion']").first.click()
+    page.wait_for_url("**/nn/expansion.html*#gaussianexpansion")
     assert page.locator("#gaussianexpansion").is_visible()
 
 
@@ -148,5 +148,14 @@ def test_symbols_have_tables(page):
 
 def test_explorer_filters_and_selects(page):
     page.goto("explore.html")
-    page.wait_for_selector("table tbody tr")
-    assert "1,635" in page.locator("article").inner_text()
+    count, detail = page.locator(".wx-count"), page.locator(".wx-detail")
+    page.wait_for_function("document.querySelector('.wx-count').textContent.startsWith('1,635 of 1,635')")
+    page.locator("input[name=with]").fill("Mo, S")
+    page.locator("input[name=without]").fill("Se, Te, O")
+    page.wait_for_function("!document.querySelector('.wx-count').textContent.startsWith('1,635')")
+    assert 0 < int(count.inner_text().split()[0]) < 20
+    page.locator(".wx-table tbody tr", has_text="H-MX2").first.click()
+    page.wait_for_function("document.querySelector('.wx-detail').textContent.includes('MoS2')")
+    assert detail.locator("svg").count() and "eV" in detail.inner_text()
+    page.goto(page.url)  # the address holds the choice
+    page.wait_for_function("document.querySelector('.wx-detail').textContent.includes('MoS2')")
