@@ -28,8 +28,8 @@ def is_exported(source: str) -> bool:
 
 def copy_project(to: Path) -> Path:
     "A copy of the repository without what is built or ignored"
-    ignore = shutil.ignore_patterns(".git", ".venv*", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "_docs", "_site_build",
-                                    "_proc", "runs", ".hypothesis", ".ipynb_checkpoints")
+    ignore = shutil.ignore_patterns(".git", ".venv*", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "_docs",
+                                    "_site_build", "_proc", "runs", ".hypothesis", ".ipynb_checkpoints")
     return Path(shutil.copytree(ROOT, to, symlinks=True, ignore=ignore))
 
 

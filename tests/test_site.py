@@ -132,9 +132,9 @@ def test_every_page_is_whole(site, page, width):
 
 
 def test_search_finds_a_symbol(page):
-    page.goto("index.html")
-    page.keyboard.press("Control+k")
-    page.keyboard.type("GaussianExpansion", delay=20)
+    page.goto("index.html", wait_until="networkidle")  # the search listens once its script has run
+    page.locator("button", has_text="Search").first.click()
+    page.get_by_role("combobox", name="Search").fill("GaussianExpansion")
     page.locator("a[href*='h=GaussianExpansion']").first.click()
     page.wait_for_url("**/nn/expansion.html*#gaussianexpansion")
     assert page.locator("#gaussianexpansion").is_visible()
