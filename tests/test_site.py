@@ -43,14 +43,13 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
+def site(shared) -> Path:
     "The site, built by the first of the test processes that needs it"
-    folder = tmp_path_factory.getbasetemp().parent / "wfclip-site"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "index.html").exists():
-            copy = copy_project(tmp_path_factory.mktemp("site") / "project")
-            python("tools/build_site.py", folder, cwd=copy, PYTHONPATH=str(copy))
-    return folder
+    with FileLock(shared / "site.lock"):
+        if not (shared / "site").exists():
+            copy = copy_project(shared / "site-project")
+            python("tools/build_site.py", shared / "site", cwd=copy, PYTHONPATH=str(copy))
+    return shared / "site"
 
 
 @pytest.fixture(scope="module")

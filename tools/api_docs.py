@@ -115,14 +115,14 @@ def is_record(symbol: Any) -> bool:
 
 def constructor(cls: type) -> Any:
     "The `__init__` that somebody here wrote, for the class or for one of its bases; None if there is none."
-    bases = [b for b in inspect.getmro(cls) if b.__module__.startswith("wfclip") and inspect.isfunction(vars(b).get("__init__"))]
-    return None if is_record(cls) or not bases else vars(bases[0])["__init__"]
+    made = [vars(b).get("__init__") for b in inspect.getmro(cls) if b is cls or b.__module__.startswith("wfclip")]
+    return None if is_record(cls) else next(filter(inspect.isfunction, made), None)
 
 
 def parameters(symbol: Any) -> list[Entry]:
     "What a function takes, or what makes an object of a class."
     if is_record(symbol): return fields(symbol)
-    if inspect.isclass(symbol) and "__init__" not in vars(symbol): return []
+    if inspect.isclass(symbol) and not (symbol := constructor(symbol)): return []
     said = docments(symbol, full=True, args_kwargs=True)
     rows = [(n, d) for n, d in said.items() if n not in ("self", "cls", "return")]
     star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}

@@ -116,9 +116,7 @@ class Pages:
     "Where each notebook's page is, and the order of all."
 
     def __init__(self, folder: Path):
-        self.folder, self.notebooks = folder, {}
-        for path in sorted(folder.rglob("*.ipynb")):
-            self.notebooks[str(path.relative_to(folder))] = read(path)
+        self.notebooks = {str(path.relative_to(folder)): read(path) for path in sorted(folder.rglob("*.ipynb"))}
         self.host = api_docs.site_address()
 
     def page(self, name: str) -> str:
@@ -142,12 +140,15 @@ class Pages:
         if name.startswith(".."): return f"{api_docs.repository()}/blob/main/{name.removeprefix('../')}" + mark + anchor
         return link
 
+    def relink(self, text: str, here: str) -> str:
+        "The Markdown of `here` with its links made those of the site."
+        return without_code(text, lambda part: LINK.sub(lambda m: m[1] + self.target(m[2], here), part))
+
     def write(self, name: str, docs: Path) -> None:
         "A notebook as a page."
         page, notebook = docs / self.page(name), self.notebooks[name]
         page.parent.mkdir(parents=True, exist_ok=True)
-        body = "\n\n".join(cells(notebook, page.stem, page.parent))
-        body = without_code(body, lambda text: LINK.sub(lambda m: m[1] + self.target(m[2], name), text))
+        body = self.relink("\n\n".join(cells(notebook, page.stem, page.parent)), name)
         about = notebook["about"]
         said = about.get("description", "")
         front = "---\n" + yaml.safe_dump(dict(title=self.title(name), description=said), allow_unicode=True) + "---"
@@ -159,8 +160,7 @@ class Pages:
 def write_explorer(pages: Pages, docs: Path) -> None:
     "The page to explore the data, which is no notebook."
     text = (SITE / "explore.md").read_text(encoding="utf-8")
-    text = without_code(text, lambda part: LINK.sub(lambda m: m[1] + pages.target(m[2], "index.ipynb"), part))
-    (docs / "explore.md").write_text(text, encoding="utf-8")
+    (docs / "explore.md").write_text(pages.relink(text, "index.ipynb"), encoding="utf-8")
 
 
 def navigation(pages: Pages, entries: list) -> list:
