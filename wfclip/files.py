@@ -15,6 +15,8 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from glob import escape
 from importlib.resources import files
 from io import TextIOWrapper
 from math import prod
@@ -43,8 +45,9 @@ def write_atomic(
         with open(temporary, "r+b") as file: os.fsync(file.fileno())
         os.replace(temporary, path)
     finally: temporary.unlink(missing_ok=True)
-    for left in path.parent.glob(f".tmp-*-{path.name}"):  # of a process that was killed while it wrote
-        if time.time() - left.stat().st_mtime > _ABANDONED: left.unlink(missing_ok=True)
+    for left in path.parent.glob(f".tmp-*-{escape(path.name)}"):  # of a process that was killed while it wrote
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED: left.unlink()
     return result
 
 # %% ../nbs/00a_files.ipynb #e7663596
