@@ -8,16 +8,22 @@ from wfclip.cli import COMMANDS, DATA_COMMANDS
 
 HEAVY = {"torch_geometric", "e3nn", "pymatgen", "matplotlib", "sklearn", "ase", "torch"}
 PUBLIC = {
-    "": "WFClip WFClipConfig example_path load_dataset read_layer read_profile",
-    ".data.structure": "Layer StructureError read_layer",
-    ".data.profile": "Profile ProfileError read_profile",
+    "": "Predictor WFClip WFClipConfig example_path load_dataset read_layer read_profile",
+    ".files": "write_atomic write_json",
+    ".energies": "Energy energy_names",
+    ".config": "WFClipConfig TrainConfig",
+    ".plot": "plot_profile plot_parity plot_ranks plot_map plot_band_alignment",
+    ".data.layer": "Layer StructureError",
+    ".data.structure": "read_layer read_layers",
+    ".data.profile": "Profile ProfileError",
+    ".data.levels": "Levels levels_beside",
+    ".data.readers": "Potential read_potential",
+    ".data.check": "potential_warnings potential_row read_profile",
     ".data.neighbors": "neighbor_list",
     ".data.geometry": "local_geometry",
     ".data.graph": "Batch collate crystal_graph",
+    ".data.format": "Entry open_dataset write_dataset",
     ".data.dataset": "WorkFunctionDataset example_path load_dataset",
-    ".data.levels": "Levels levels_beside",
-    ".data.readers": "Potential read_potential",
-    ".data.check": "potential_warnings potential_row",
     ".data.build": "build_dataset find_duplicates",
     ".data.export": "check_dataset describe export_dataset",
     ".data.inputs": "calculation_inputs",
@@ -31,17 +37,22 @@ PUBLIC = {
     ".nn.loss": "contrastive_loss",
     ".nn.heads": "PropertyHeads heads_loss",
     ".nn.clip": "WFClip",
+    ".encode": "encode encode_profiles",
+    ".bank": "Bank build_bank",
     ".train": "train",
     ".evaluate": "evaluate retrieval_metrics",
-    ".predict": "Prediction predict",
+    ".predict": "Prediction Predictor predict",
+    ".index": "Index open_index write_index",
     ".search": "search",
+    ".jobs": "Job run_job",
     ".screen": "embed_files predict_files",
-    ".plot": "plot_profile plot_parity plot_ranks plot_map plot_band_alignment",
+    ".cli": "main",
 }
 METHODS = {
     "data.profile.Profile": "resample flip plot",
     "data.dataset.WorkFunctionDataset": "split",
-    "nn.clip.WFClip": "encode_crystal encode_profile save_pretrained from_pretrained predict",
+    "nn.clip.WFClip": "encode_crystal encode_profile save_pretrained from_pretrained",
+    "predict.Predictor": "from_pretrained from_run predict encode energies",
 }
 
 
@@ -85,7 +96,15 @@ def test_public_methods(path):
     assert not [name for name in METHODS[path].split() if not callable(getattr(found, name, None))]
 
 
-def test_submodules_are_not_shadowed():
+def test_every_module_is_an_attribute_of_the_package():
     import wfclip
-    for name in ("train", "evaluate", "predict", "search"): assert getattr(wfclip, name) is import_module(f"wfclip.{name}")
+    names = {p.stem for p in (ROOT / "wfclip").iterdir() if p.suffix == ".py" or p.is_dir() and (p / "__init__.py").exists()}
+    names = {name for name in names if not name.startswith("_")}
+    assert {"screen", "index", "jobs", "encode", "regress", "files", "energies", "data", "nn"} <= names <= set(dir(wfclip))
+    for name in names: assert getattr(wfclip, name) is import_module(f"wfclip.{name}")
     with pytest.raises(AttributeError, match="no_such_name"): wfclip.no_such_name  # noqa: B018
+
+
+def test_the_public_names_are_those_of_the_design():
+    import wfclip
+    assert wfclip.__all__ == list(wfclip._MODULE) == PUBLIC[""].split()

@@ -5,7 +5,7 @@ from filecmp import cmpfiles
 
 import pytest
 import yaml
-from project import NAMES, NOTEBOOKS, ROOT, code_cells, copy_project, is_exported, python
+from project import NAMES, NOTEBOOKS, ROOT, code_cells, copy_project, python
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 BY_HAND = {"__init__.py", "__main__.py"}
@@ -67,12 +67,6 @@ def test_outputs_are_stored(path):
 def test_a_title_cell_holds_a_title_and_a_sentence(path):
     first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
     assert re.fullmatch(r"# .+\n\n> .+", first.strip()), "what follows in the same cell is left out of the documentation"
-
-
-@each_notebook
-def test_exported_cells_are_short(path):
-    exported = [cell["source"] for cell in code_cells(path) if is_exported(cell["source"])]
-    assert not [source for source in exported if len(source.splitlines()) > 30]
 
 
 def test_sidebar_lists_each_notebook():

@@ -1,6 +1,7 @@
 __version__ = "0.1.0"
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,20 +10,22 @@ if TYPE_CHECKING:
     from wfclip.data.profile import read_profile
     from wfclip.data.structure import read_layer
     from wfclip.nn.clip import WFClip
+    from wfclip.predict import Predictor
 
-__all__ = ["WFClip", "WFClipConfig", "example_path", "load_dataset", "read_layer", "read_profile"]
+__all__ = ["Predictor", "WFClip", "WFClipConfig", "example_path", "load_dataset", "read_layer", "read_profile"]
 
-_MODULE = dict(WFClip="nn.clip", WFClipConfig="config", example_path="data.dataset", load_dataset="data.dataset",
-               read_layer="data.structure", read_profile="data.profile")
-_SUBMODULES = ("bank", "blend", "calibrate", "cli", "config", "data", "evaluate", "nn", "plot", "predict", "search",
-               "train")
+_MODULE = dict(Predictor="predict", WFClip="nn.clip", WFClipConfig="config", example_path="data.dataset",
+               load_dataset="data.dataset", read_layer="data.structure", read_profile="data.profile")
+
+
+def _submodules() -> set[str]: return {m.name for m in iter_modules(__path__) if not m.name.startswith("_")}
 
 
 def __getattr__(name: str):
     "Import a public name or a submodule when it is first asked for, so that `import wfclip` stays cheap."
     if name in _MODULE: return getattr(import_module(f"wfclip.{_MODULE[name]}"), name)
-    if name in _SUBMODULES: return import_module(f"wfclip.{name}")
+    if not name.startswith("_") and name in _submodules(): return import_module(f"wfclip.{name}")
     raise AttributeError(f"module 'wfclip' has no attribute {name!r}")
 
 
-def __dir__(): return sorted({*globals(), *__all__, *_SUBMODULES})
+def __dir__(): return sorted({*globals(), *__all__, *_submodules()})
