@@ -53,7 +53,8 @@ def save_figure(
     "Write a figure, completely or not at all, and close it."
     import matplotlib.pyplot as plt
     figure = np.ravel(drawn)[0].figure
-    temporary = Path(path).with_suffix(f".{os.getpid()}.png")
+    path = Path(path)
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         figure.savefig(temporary, dpi=150, bbox_inches="tight")
         os.replace(temporary, path)
