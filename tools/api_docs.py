@@ -82,7 +82,7 @@ def type_name(annotation: Any) -> str:
 
 
 def fields(cls: type) -> list[Entry]:
-    "The fields of a dataclass or named tuple, those of its bases first, with the comments beside them."
+    "The fields of a dataclass or named tuple, those of its bases first, with the comments beside them or the help they carry."
     found: dict[str, Entry] = {}
     for base in reversed([b for b in inspect.getmro(cls) if b.__module__.startswith("wfclip")]):
         try: source = dedent(inspect.getsource(base))
@@ -94,6 +94,8 @@ def fields(cls: type) -> list[Entry]:
             name, kind = ast.unparse(node.target), ast.unparse(node.annotation).replace(" | ", " or ")
             default = ast.unparse(node.value) if node.value else ""
             found[name] = Entry(name, kind, default, comment[1].strip() if comment else "")
+    for f in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        if "help" in f.metadata: found[f.name] = found[f.name]._replace(default=repr(f.default), text=f.metadata["help"])
     return list(found.values())
 
 
