@@ -26,7 +26,8 @@ from wfclip.data.dataset import WorkFunctionDataset, load_dataset
 from wfclip.data.graph import GraphStore, flat_graphs
 from wfclip.data.structure import Layer
 from wfclip.evaluate import evaluate
-from wfclip.nn.clip import WFClip, write_json
+from wfclip.files import write_json
+from wfclip.nn.clip import WFClip
 from wfclip.train import TrainConfig, read_run, train
 
 RESULT = Path(__file__).resolve().parents[1] / "nbs/results/ablation/switches.json"

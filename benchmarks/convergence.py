@@ -24,11 +24,13 @@ import torch
 from reference import Reference, make_loader, make_optimizer, train_epoch
 from torch.nn.functional import normalize
 
-from wfclip.bank import ENERGIES, computed_energies, encode, encode_profiles, fit_kernel, fit_probe, needs_geometry, unsigned
+from wfclip.bank import (
+    ENERGIES, computed_energies, encode, encode_profiles, fit_kernel, fit_probe, needs_geometry, unsigned,
+)
 from wfclip.config import PRESETS
 from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
 from wfclip.evaluate import error_metrics, retrieval_metrics
-from wfclip.nn.clip import write_atomic, write_json
+from wfclip.files import write_atomic, write_json
 from wfclip.plot import save_figure
 from wfclip.train import TrainConfig, Trainer, load_checkpoint, run_epoch, save_checkpoint
 

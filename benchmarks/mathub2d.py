@@ -34,7 +34,7 @@ from wfclip.data.readers import row_potential
 from wfclip.data.structure import Layer
 from wfclip.evaluate import baselines, error_metrics, evaluate, retrieval_result
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
-from wfclip.predict import WEIGHTS
+from wfclip.files import WEIGHTS
 from wfclip.train import TrainConfig, read_metrics, read_run
 
 RESULTS = Path(__file__).resolve().parents[1] / "nbs/results/mathub"

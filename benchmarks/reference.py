@@ -117,8 +117,8 @@ class Block(nn.Module):
 
     def __init__(self, c: WFClipConfig):
         super().__init__()
-        self.phi = nn.Sequential(nn.Linear(c.n_gaussians, 32), nn.SiLU(), nn.Linear(32, c.heads))
-        self.norm1, self.norm2, self.attention = nn.LayerNorm(c.dim), nn.LayerNorm(c.dim), Attention(c.dim, c.heads)
+        self.phi = nn.Sequential(nn.Linear(c.n_gaussians, 32), nn.SiLU(), nn.Linear(32, c.n_heads))
+        self.norm1, self.norm2, self.attention = nn.LayerNorm(c.dim), nn.LayerNorm(c.dim), Attention(c.dim, c.n_heads)
         self.mlp = nn.Sequential(nn.Linear(c.dim, 4 * c.dim), nn.GELU(), nn.Linear(4 * c.dim, c.dim))
 
     def forward(self, h: torch.Tensor, edges: torch.Tensor, atoms: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,8 @@ import torch
 
 from wfclip import load_dataset
 from wfclip.data.dataset import PARTS, WorkFunctionDataset
-from wfclip.nn.clip import WEIGHTS, read_config
+from wfclip.files import WEIGHTS
+from wfclip.nn.clip import read_config
 from wfclip.nn.elements import element_table
 from wfclip.plot import plateau_windows, project
 from wfclip.predict import Predictor

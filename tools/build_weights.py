@@ -26,7 +26,8 @@ from wfclip.bank import build_bank, write_bank
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import WorkFunctionDataset, load_dataset
 from wfclip.evaluate import evaluate, evaluation_table
-from wfclip.nn.clip import WEIGHTS, CrystalTower, WFClip, read_config
+from wfclip.files import WEIGHTS
+from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.predict import Predictor
 from wfclip.search import build_index_from_dataset
 from wfclip.train import TrainConfig, read_run, train

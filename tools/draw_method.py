@@ -44,7 +44,7 @@ def crystal_tower() -> list[str]:
             flow(LEFT, 388, f"h [N,{c.atom_dim}]"),
             stage(LEFT, 426, "fusion with local geometry", f"{MOMENTS} invariant moments of each atom's surroundings", BLUE, 340),
             flow(LEFT, 480, f"h [N,{c.dim}]"),
-            stage(LEFT, 518, "Transformer block, twice", f"{c.heads} heads, bias of every image inside the softmax", BLUE, 340),
+            stage(LEFT, 518, "Transformer block, twice", f"{c.n_heads} heads, bias of every image inside the softmax", BLUE, 340),
             flow(LEFT, 572, f"h [N,{c.dim}]"),
             stage(LEFT, 610, "equivariant pooling", "scalars 0e and edge vectors 1o, mean over atoms", BLUE, 340)]
 

@@ -24,7 +24,8 @@ from .blend import fit_profiles
 from .calibrate import Calibration, difficulty, step_unit
 from .data.dataset import Split, WorkFunctionDataset
 from .data.graph import GraphStore
-from .nn.clip import CrystalTower, WFClip, write_tensors
+from .files import write_tensors
+from .nn.clip import CrystalTower, WFClip
 
 # %% ../nbs/10a_bank.ipynb #1a53473c
 def needs_geometry(

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import __version__
-from .config import PRESETS, TrainConfig
+from .config import PRESETS, TrainConfig, WFClipConfig
 
 # %% ../nbs/15_cli.ipynb #cli00002
 _COMMANDS: dict[str, tuple] = {}  # by name: function, help text, example, options
@@ -128,7 +128,7 @@ def _check_resume(run: Path, preset: str | None, options: dict) -> dict:
     from wfclip.nn.clip import read_config
     config = read_config(run)
     changed = [k for k, v in options.items() if config.get("training", options)[k] != v]
-    if preset and PRESETS[preset]().to_dict() != config["model"]: changed.append("preset")
+    if preset and PRESETS[preset]() != WFClipConfig.from_dict(config["model"]): changed.append("preset")
     if changed:
         raise ValueError(f"{run}: --resume cannot change {', '.join(changed)}; leave it out, or start another run.")
     return config

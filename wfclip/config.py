@@ -10,27 +10,10 @@ import dataclasses
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-# %% ../nbs/00_config.ipynb #f076ac80
+# %% ../nbs/00_config.ipynb #21d57c1c
 @dataclass(frozen=True)
-class _Sizes:
-    dim: int = 384                    # embedding dimension D
-    atom_dim: int = 128               # width of an atom's vector in the gated convolutions
-    cutoff: float = 8.0               # neighbours are atoms within this distance, Å
-    n_gaussians: int = 12             # filters of the Gaussian expansion
-    n_gates: int = 2                  # gated convolutions
-    gate_bias: float = -3.0           # start of the gates' bias: nearly shut; 0 keeps the usual start
-    n_blocks: int = 2                 # Transformer blocks
-    heads: int = 4                    # attention heads in each block
-    k_neighbors: int = 11             # neighbours in the local geometry, 3 k² numbers an atom
-    moments: int = 24                 # channels of the smooth local geometry
-    channels: int = 32                # vector channels of the equivariant pooling
-    profile_length: int = 256         # samples L of a profile
-    profile_spacing: float = 0.1      # distance of two samples, Å
-    n_dos: int = 260                  # bins of the density of states that the heads predict
-
-# %% ../nbs/00_config.ipynb #0ecffac6
-@dataclass(frozen=True)
-class _Switches:
+class WFClipConfig:
+    "All choices that define a model: ours by default, the published method as `WFClipConfig.paper()`; ValueError if they clash."
     descriptors: bool = True          # physical element descriptors beside the free embedding
     all_images: bool = True           # every periodic image is a neighbour, not only the nearest
     smooth_cutoff: bool = True        # messages fade to zero at the cutoff
@@ -42,15 +25,25 @@ class _Switches:
     contrast: bool = True             # contrastive loss; False: property heads only, for further members of an ensemble
     joint: bool = True                # property heads beside the contrastive loss
     joint_weight: float = 5.0         # weight of the heads' loss against the contrastive one
+    dim: int = 384                    # embedding dimension D
+    atom_dim: int = 128               # width of an atom's vector in the gated convolutions
+    cutoff: float = 8.0               # neighbours are atoms within this distance, Å
+    n_gaussians: int = 12             # filters of the Gaussian expansion
+    n_gates: int = 2                  # gated convolutions
+    gate_bias: float = -3.0           # start of the gates' bias: nearly shut; 0 keeps the usual start
+    n_blocks: int = 2                 # Transformer blocks
+    n_heads: int = 4                  # attention heads in each block
+    k_neighbors: int = 11             # neighbours in the local geometry, 3 k² numbers an atom
+    moments: int = 24                 # channels of the smooth local geometry
+    channels: int = 32                # vector channels of the equivariant pooling
+    profile_length: int = 256         # samples L of a profile
+    profile_spacing: float = 0.1      # distance of two samples, Å
+    n_dos: int = 260                  # bins of the density of states that the heads predict
 
-# %% ../nbs/00_config.ipynb #21d57c1c
-@dataclass(frozen=True)
-class WFClipConfig(_Switches, _Sizes):
-    "All choices that define a model: ours by default, the published method as `WFClipConfig.paper()`; ValueError if they clash."
     def __post_init__(self):
         if self.pooling not in ("mean", "sum"): raise ValueError(f"pooling is 'mean' or 'sum', not {self.pooling!r}.")
         if not (self.contrast or self.joint): raise ValueError("contrast or joint must be True: there is nothing to learn else.")
-        if self.dim % self.heads: raise ValueError(f"dim ({self.dim}) must be a multiple of heads ({self.heads}).")
+        if self.dim % self.n_heads: raise ValueError(f"dim ({self.dim}) must be a multiple of n_heads ({self.n_heads}).")
         if self.profile_length < 64: raise ValueError(f"profile_length must be at least 64, not {self.profile_length}.")
 
     @classmethod
@@ -62,9 +55,10 @@ class WFClipConfig(_Switches, _Sizes):
 
     @classmethod
     def from_dict(cls,
-        d: dict,  # fields by name, as of `to_dict`
+        d: dict,  # fields by name, as of `to_dict`, or with the names that older versions gave them
     ) -> "WFClipConfig":
         "The inverse of `to_dict`; ValueError for an unknown field, so that a newer file is not read by halves."
+        d = {_FORMER.get(name, name): value for name, value in d.items()}
         unknown = set(d) - {f.name for f in dataclasses.fields(cls)}
         if unknown: raise ValueError(f"Unknown configuration field {', '.join(sorted(unknown))}: was this file written "
                                      "by a newer version of wfclip?")
@@ -78,6 +72,7 @@ class WFClipConfig(_Switches, _Sizes):
 _PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False,
                               smooth_cutoff=False, periodic_attention=False, vectors=False, pooling="sum",
                               smooth_geometry=False, flip=False, joint=False, gate_bias=0., atom_dim=64)
+_FORMER = {"heads": "n_heads"}  # names in files of earlier versions
 PRESETS = {"wfclip": WFClipConfig, "paper": WFClipConfig.paper}
 
 # %% ../nbs/00_config.ipynb #7f83cd91

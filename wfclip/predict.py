@@ -32,7 +32,8 @@ from .calibrate import UNUSUAL, conformal_radius
 from .data.graph import GraphStore, flat_graphs
 from .data.profile import Profile
 from .data.structure import Layer, StructureError, read_layers
-from .nn.clip import WEIGHTS, CrystalTower, WFClip, read_config
+from .files import WEIGHTS
+from .nn.clip import CrystalTower, WFClip, read_config
 
 # %% ../nbs/12_predict.ipynb #3b4bc015
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from safetensors import SafetensorError, safe_open
 from .data.dataset import WorkFunctionDataset
 from .data.profile import Profile, ProfileError, read_profile
 from .data.structure import Layer, read_layer
-from .nn.clip import WEIGHTS, write_atomic
+from .files import WEIGHTS, write_atomic
 from .predict import Predictor, read_sources
 
 # %% ../nbs/13_search.ipynb #162d96b3

@@ -31,8 +31,11 @@ from .config import TrainConfig, WFClipConfig
 from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch, to_device
 from .evaluate import retrieval_metrics
-from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, write_atomic, write_json, write_tensors
-from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
+from .files import write_atomic, write_json, write_tensors
+from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config
+from wfclip.nn.distributed import (
+    gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world,
+)
 from .plot import plot_curves, save_figure
 
 # %% ../nbs/10_train.ipynb #c92c2030

@@ -19,12 +19,12 @@ def contrastive_loss(
     p_cry: torch.Tensor,  # crystal embeddings of unit length [B, D]
     p_prof: torch.Tensor,  # profile embeddings of unit length, row i belongs to crystal i, [B, D]
     logit_scale: torch.Tensor | float,  # 1/τ, scalar
-    spread: bool = False,  # over processes: these are the rows of this one, as many in each, and rivals are gathered
-) -> torch.Tensor:  # loss in nats, scalar, float32; if spread that of the own rows, whose mean over processes is the loss
+    distributed: bool = False,  # these are the rows of one of several processes, as many in each, and rivals are gathered
+) -> torch.Tensor:  # loss in nats, scalar, float32; if distributed that of the own rows, whose mean over processes is the loss
     "Symmetric cross-entropy of CLIP (Radford et al., ICML 2021, fig. 3), always in float32; ValueError if B < 2."
     with torch.autocast(p_cry.device.type, enabled=False):
         cry, prof = p_cry.float(), p_prof.float()
-        all_cry, all_prof, first = (gather_rows(cry), gather_rows(prof), rank() * len(cry)) if spread else (cry, prof, 0)
+        all_cry, all_prof, first = (gather_rows(cry), gather_rows(prof), rank() * len(cry)) if distributed else (cry, prof, 0)
         if len(all_cry) < 2: raise ValueError("The contrastive loss needs a batch of 2 or more: a pair alone has no rival.")
         by_profile = logit_scale * (prof @ all_cry.T)
         by_crystal = by_profile.T if all_cry is cry else logit_scale * (cry @ all_prof.T)
