@@ -24,7 +24,7 @@ from wfclip.bank import Bank, encode, needs_geometry, predict_energies, read_ban
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import WorkFunctionDataset, load_dataset
 from wfclip.data.graph import GraphStore, flat_graphs
-from wfclip.data.structure import Layer
+from wfclip.data.layer import Layer
 from wfclip.evaluate import evaluate
 from wfclip.files import write_json
 from wfclip.nn.clip import WFClip

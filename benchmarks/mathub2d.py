@@ -26,15 +26,18 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 
-from wfclip.bank import METHODS, encode, encode_profiles, fit_kernel, fit_probe, needs_geometry, predict_energies, read_bank
+from wfclip.bank import (
+    METHODS, encode, encode_profiles, fit_kernel, fit_probe, needs_geometry, predict_energies, read_bank,
+)
 from wfclip.data.check import potential_warnings
-from wfclip.data.dataset import PARTS, Entry, Split, WorkFunctionDataset, load_dataset, write_dataset
+from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
+from wfclip.data.format import Entry, write_dataset
+from wfclip.data.layer import Layer
 from wfclip.data.profile import ProfileError, open_cell, plateaus
 from wfclip.data.readers import row_potential
-from wfclip.data.structure import Layer
 from wfclip.evaluate import baselines, error_metrics, evaluate, retrieval_result
-from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.files import WEIGHTS
+from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.train import TrainConfig, read_metrics, read_run
 
 RESULTS = Path(__file__).resolve().parents[1] / "nbs/results/mathub"

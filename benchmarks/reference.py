@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import WorkFunctionDataset
 from wfclip.data.geometry import local_geometry
-from wfclip.data.structure import Layer
+from wfclip.data.layer import Layer
 from wfclip.nn.clip import WFClip
 
 PAPER = WFClipConfig.paper()

@@ -33,7 +33,8 @@ COMMANDS = dict(embed="embed copies.safetensors -o out.safetensors", predict="pr
 
 def make_dataset(path: Path, n: int, size: int = 5000):
     "A dataset file of n jittered copies of bundled layers"
-    from wfclip.data.dataset import Entry, join_datasets, load_dataset, write_dataset
+    from wfclip.data.dataset import load_dataset
+    from wfclip.data.format import Entry, join_datasets, write_dataset
     data, rng, parts = load_dataset(), np.random.default_rng(0), []
 
     def copy(k: int) -> Entry:

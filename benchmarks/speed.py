@@ -48,7 +48,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import load_dataset
 from wfclip.data.graph import Batch, flat_graphs, graph_arrays
-from wfclip.data.structure import Layer, read_layer
+from wfclip.data.layer import Layer
+from wfclip.data.structure import read_layer
 from wfclip.nn.clip import WFClip
 from wfclip.nn.expansion import smooth_cutoff
 from wfclip.predict import Predictor

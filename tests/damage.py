@@ -284,7 +284,8 @@ def is_layer(layer):
 
 
 def answer_layer(path: Path) -> str:
-    from wfclip.data.structure import Layer, StructureError, read_layer, read_layers
+    from wfclip.data.layer import Layer, StructureError
+    from wfclip.data.structure import read_layer, read_layers
     for found in read_layers(path):
         if isinstance(found, Layer): is_layer(found)
         else: one_sentence(found, path)
@@ -294,8 +295,8 @@ def answer_layer(path: Path) -> str:
 
 
 def answer_potential(path: Path, **options) -> str:
-    from wfclip.data.check import potential_lines, potential_row
-    from wfclip.data.profile import ProfileError, read_profile
+    from wfclip.data.check import potential_lines, potential_row, read_profile
+    from wfclip.data.profile import ProfileError
     from wfclip.data.readers import read_potential
     try: potential = read_potential(path, **options)
     except ProfileError as error: return one_sentence(error, path) or "refused"

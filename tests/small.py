@@ -6,7 +6,8 @@ CONFIG = dict(dim=48, atom_dim=16, channels=4, profile_length=64, profile_spacin
 
 def write_small(path: Path, n: int = 80) -> Path:
     "A dataset file of `n` of the bundled materials"
-    from wfclip.data.dataset import Entry, load_dataset, write_dataset
+    from wfclip.data.dataset import load_dataset
+    from wfclip.data.format import Entry, write_dataset
     data = load_dataset()
 
     def entry(i: int) -> Entry:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from small import small_run
 
 from wfclip.data.dataset import load_dataset
-from wfclip.data.structure import Layer, StructureError, read_layer, read_layers
+from wfclip.data.layer import Layer, StructureError
+from wfclip.data.structure import read_layer, read_layers
 from wfclip.predict import Predictor
 
 SAMPLES = {"x.cif": CIF, "x.extxyz": XYZ, "POSCAR": POSCAR, "x.dat": XYZ, "x.db": b""}

@@ -11,8 +11,8 @@ from project import ROOT
 
 from wfclip.data.levels import (Levels, levels_beside, read_incar, read_outcar, read_pw_output, read_pw_structure,
                                 read_vasprun)
+from wfclip.data.layer import StructureError
 from wfclip.data.profile import ProfileError
-from wfclip.data.structure import StructureError
 
 FILES = ROOT / "nbs/data/files/levels"
 READERS = {"janus/OUTCAR": read_outcar, "janus/vasprun.xml": read_vasprun, "janus/INCAR": read_incar,

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from project import ROOT, python
 
 from wfclip.data.check import potential_row
+from wfclip.data.layer import StructureError
 from wfclip.data.profile import ProfileError
 from wfclip.data.readers import read_potential
-from wfclip.data.structure import StructureError, read_layer
+from wfclip.data.structure import read_layer
 
 POTENTIALS = ("locpot", "locpot.gz", "locpot.xz", "locpot.bz2", "cube", "cube.gz", "average", "planar", "fraction", "csv",
               "unnamed", "vaspout", "gpw")

@@ -9,7 +9,8 @@ import pytest
 from project import ROOT
 
 from wfclip.config import WFClipConfig
-from wfclip.data.dataset import Entry, load_dataset, write_dataset
+from wfclip.data.dataset import load_dataset
+from wfclip.data.format import Entry, write_dataset
 from wfclip.train import TrainConfig, train
 
 PARTS = ["train"] * 6 + ["val", "test"]

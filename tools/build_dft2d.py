@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from wfclip.data.dataset import Entry, write_dataset
+from wfclip.data.format import Entry, write_dataset
 from wfclip.data.profile import Profile
 from wfclip.data.structure import read_layer
 

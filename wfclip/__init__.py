@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wfclip.config import WFClipConfig
     from wfclip.data.dataset import example_path, load_dataset
-    from wfclip.data.profile import read_profile
+    from wfclip.data.check import read_profile
     from wfclip.data.structure import read_layer
     from wfclip.nn.clip import WFClip
     from wfclip.predict import Predictor
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Predictor", "WFClip", "WFClipConfig", "example_path", "load_dataset", "read_layer", "read_profile"]
 
 _MODULE = dict(Predictor="predict", WFClip="nn.clip", WFClipConfig="config", example_path="data.dataset",
-               load_dataset="data.dataset", read_layer="data.structure", read_profile="data.profile")
+               load_dataset="data.dataset", read_layer="data.structure", read_profile="data.check")
 
 
 def _submodules() -> set[str]: return {m.name for m in iter_modules(__path__) if not m.name.startswith("_")}

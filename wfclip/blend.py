@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .data.layer import Layer
 from .data.profile import Profile
-from .data.structure import Layer
 
 # %% ../nbs/12a_blend.ipynb #ac6aca24
 MARGIN = 2.0  # Å in front of the outermost atoms where the vacuum begins

@@ -30,8 +30,9 @@ from .bank import ENERGIES, METHODS, Bank, Features, encode, needs_geometry, pre
 from .blend import Blend, ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
 from .data.graph import GraphStore, flat_graphs
+from .data.layer import Layer, StructureError
 from .data.profile import Profile
-from .data.structure import Layer, StructureError, read_layers
+from .data.structure import read_layers
 from .files import WEIGHTS
 from .nn.clip import CrystalTower, WFClip, read_config
 

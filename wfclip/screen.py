@@ -29,7 +29,8 @@ from tqdm import tqdm
 
 from . import __version__
 from .data.dataset import WorkFunctionDataset, load_dataset
-from .data.structure import count_structures, is_dataset
+from .data.format import is_dataset
+from .data.structure import count_structures
 from .predict import (Prediction, Predictor, Read, as_json, as_row, check_method, csv_line, predict_block, read_some,
                             read_source, read_sources)
 from .search import (SIDES, Index, build_index, build_index_from_dataset, column_blocks, dataset_about, dataset_columns,

@@ -37,9 +37,11 @@ import torch
 from numpy.lib.format import write_array_header_1_0
 from safetensors import SafetensorError, safe_open
 
+from .data.check import read_profile
 from .data.dataset import WorkFunctionDataset
-from .data.profile import Profile, ProfileError, read_profile
-from .data.structure import Layer, read_layer
+from .data.layer import Layer
+from .data.profile import Profile, ProfileError
+from .data.structure import read_layer
 from .files import WEIGHTS, write_atomic
 from .predict import Predictor, read_sources
 

@@ -33,10 +33,11 @@ import numpy as np
 
 from .. import __version__
 from .check import EQUAL, PLAUSIBLE, potential_warnings
-from .dataset import PARTS, Entry, join_datasets, open_dataset, write_dataset
+from .dataset import PARTS
+from .format import Entry, join_datasets, open_dataset, write_dataset
+from .layer import StructureError
 from .profile import ProfileError
 from .readers import Potential, read_potential, row_potential
-from .structure import StructureError
 
 # %% ../../nbs/data/06_build.ipynb #49fafc23
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['NEAR', 'EQUAL', 'TAIL', 'TILT', 'SCATTER', 'PLAUSIBLE', 'POTENTIAL_HEADER', 'faces_alike', 'tail_length',
-           'dipole_correction', 'vacuum_warnings', 'potential_warnings', 'potential_row', 'potential_lines',
-           'potential_csv']
+           'dipole_correction', 'vacuum_warnings', 'potential_warnings', 'read_profile', 'potential_row',
+           'potential_lines', 'potential_csv']
 
 # %% ../../nbs/data/01d_check.ipynb #7aacc0da
 import csv
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from io import StringIO
@@ -16,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from .layer import Layer
 from .profile import Plateau, Profile
-from .readers import Potential
-from .structure import Layer, printable
+from .readers import Potential, read_potential
+from ..files import printable
 
 # %% ../../nbs/data/01d_check.ipynb #3f116b27
 NEAR = 4.0  # Å from the outermost atom, where a Hartree potential has become flat
@@ -119,6 +121,19 @@ def potential_warnings(
     if profile is not None and not PLAUSIBLE[0] < profile.work_function < PLAUSIBLE[1]:
         found.append(f"a work function of {profile.work_function:.2f} eV is not plausible; check unit and Fermi level")
     return found
+
+# %% ../../nbs/data/01d_check.ipynb #05335d92
+def read_profile(
+    path: str | os.PathLike,  # LOCPOT, vaspout.h5, cube, average.x or vaspkit output, .gpw, or text of two columns (Å, eV)
+    efermi: float | None = None,  # Fermi level from the zero of the file, eV; None: looked for beside the file
+    center: float | None = None,  # height of the middle of the layer, Å; None: from the structure, or estimated
+    **options: Any,  # `units`, `structure` and `progress` of `wfclip.data.readers.read_potential`
+) -> Profile:  # from the Fermi level
+    "Read a profile; ProfileError, which names the file, if that is not possible. Doubts about it are warnings."
+    potential = read_potential(path, center=center, **options)
+    profile = potential.profile(efermi)
+    for doubt in potential_warnings(potential, profile): warnings.warn(printable(f"{path}: {doubt}"), stacklevel=2)
+    return profile
 
 # %% ../../nbs/data/01d_check.ipynb #fa5fb6d3
 def potential_row(

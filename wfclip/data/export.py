@@ -16,6 +16,7 @@ import numpy as np
 
 from .check import EQUAL
 from .dataset import WorkFunctionDataset
+from .format import stored_segment
 from .graph import graph_arrays
 from .profile import ProfileError
 
@@ -64,7 +65,7 @@ def _material_problems(data: WorkFunctionDataset, i: int, graph: bool) -> Iterat
         off = np.abs(np.subtract(found, (p.phi_bottom, p.phi_top))).max()
         if off > EQUAL: yield f"a plateau of its profile is {off:.3f} eV from the work function in the table"
     if graph:
-        fresh, stored = graph_arrays(layer), data.segment("edge_dist", i, "edge_ptr")
+        fresh, stored = graph_arrays(layer), stored_segment(data.arrays, "edge_dist", i)
         if stored.shape != fresh["edge_dist"].shape or not np.allclose(stored, fresh["edge_dist"], atol=1e-4):
             yield "its stored graph is not that of its structure"
 

@@ -15,30 +15,32 @@ import torch
 
 from .geometry import local_geometry
 from .images import edge_arrays
-from .structure import Layer
+from .layer import Layer
 
 # %% ../../nbs/data/04_graph.ipynb #7d4486ba
 def graph_arrays(
     layer: Layer,  # a layer in the layer frame, N atoms
     cutoff: float = 8.0,  # Å
     geometry: bool = False,  # add `extra`, the local geometry
-) -> dict:  # numbers [N], extra [N, 363], edge_index [2, E], edge_dist [E] in Å, edge_nearest [E] bool, edge_y [E, 16]
+    k: int = 11,  # neighbours in the local geometry
+) -> dict:  # numbers [N], extra [N, 3 k²], edge_index [2, E], edge_dist [E] in Å, edge_nearest [E] bool, edge_y [E, 16]
     "The arrays of one crystal graph, computed once per structure and never again during training."
     edges = edge_arrays([layer], cutoff)
     index = np.concatenate((edges["edge_src"], edges["edge_dst"])).reshape(2, -1)
     arrays = dict(numbers=layer.numbers, edge_index=index, edge_dist=edges["edge_dist"], edge_nearest=edges["edge_nearest"],
                   edge_y=edges["edge_y"])
-    return arrays | dict(extra=local_geometry(layer)) if geometry else arrays
+    return arrays | dict(extra=local_geometry(layer, k, cutoff=cutoff)) if geometry else arrays
 
 # %% ../../nbs/data/04_graph.ipynb #d458807c
 def crystal_graph(
     layer: Layer,  # a layer in the layer frame
     cutoff: float = 8.0,  # neighbours within this distance, Å
     geometry: bool = False,  # add `extra`, the local geometry
+    k: int = 11,  # neighbours in the local geometry
 ):  # -> torch_geometric.data.Data with the fields of `graph_arrays`
     "The graph of a layer as a PyTorch Geometric `Data` object."
     from torch_geometric.data import Data
-    arrays = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in graph_arrays(layer, cutoff, geometry).items()}
+    arrays = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in graph_arrays(layer, cutoff, geometry, k).items()}
     return Data(num_nodes=len(layer.numbers), **arrays)
 
 # %% ../../nbs/data/04_graph.ipynb #519503b1
@@ -84,12 +86,13 @@ def flat_graphs(
     layers: Iterable[Layer],  # n layers of N atoms in all
     cutoff: float = 8.0,  # Å
     geometry: bool = False,  # add the local geometry
-) -> dict[str, torch.Tensor]:  # numbers [N], extra [N, 363]; edges as of `edge_arrays`; atom_ptr, edge_ptr [n + 1]
+    k: int = 11,  # neighbours in it
+) -> dict[str, torch.Tensor]:  # numbers [N], extra [N, 3 k²]; edges as of `edge_arrays`; atom_ptr, edge_ptr [n + 1]
     "The graphs of many layers in flat arrays; ValueError if there is no layer."
     def part(block: list[Layer]) -> dict:
         arrays = edge_arrays(block, cutoff) | dict(numbers=np.concatenate([l.numbers for l in block]),
                                                    atom_ptr=np.array([0, *map(len, block)]).cumsum())
-        return arrays | (dict(extra=np.concatenate([local_geometry(l) for l in block])) if geometry else {})
+        return arrays | (dict(extra=np.concatenate([local_geometry(l, k, cutoff=cutoff) for l in block])) if geometry else {})
     return join_flat([part(block) for block in blocks_of_atoms(layers)])
 
 # %% ../../nbs/data/04_graph.ipynb #77ce9e1f

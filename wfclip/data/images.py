@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from .layer import Layer
 from .neighbors import neighbor_search
-from .structure import Layer
 
 # %% ../../nbs/data/03a_images.ipynb #044a13e7
 def monomials(

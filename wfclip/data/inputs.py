@@ -13,7 +13,7 @@ from math import ceil
 
 import numpy as np
 
-from .structure import Layer
+from .layer import Layer
 
 # %% ../../nbs/data/08_inputs.ipynb #e2e27653
 VACUUM = 16.0  # Å, from nucleus to nucleus; a lower cell is made that tall

@@ -26,8 +26,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from .layer import StructureError
 from .profile import ProfileError
-from .structure import StructureError, _unreadable, printable
+from .structure import _unreadable
+from ..files import printable
 
 # %% ../../nbs/data/01a_levels.ipynb #2a064910
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .structure import Layer
+from .layer import Layer
 
 # %% ../../nbs/data/02_neighbors.ipynb #4121f484
 def neighbor_search(

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from .grid import ENERGY_UNITS, BOHR, Grid, Stream, cube_header, locpot_header, plane_average
+from .grid import BOHR, ENERGY_UNITS, Grid, Stream, cube_header, locpot_header, plane_average
+from .layer import Layer, StructureError, layer_frame, normal_axis
 from .levels import Levels, levels_beside, merge_levels, pw_outputs, read_pw_structure
 from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
-from .structure import Layer, StructureError, _reason, layer_frame, normal_axis, printable, read_arrays, read_label
+from .structure import _reason, read_arrays, read_label
+from ..files import printable
 
 # %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
 @dataclass(frozen=True, eq=False)
