@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wfclip.bank import Bank, encode, needs_geometry, predict_energies, read_bank
+from wfclip.bank import Bank, predict_energies, read_bank
 from wfclip.config import WFClipConfig
 from wfclip.data.dataset import WorkFunctionDataset, load_dataset
 from wfclip.data.graph import GraphStore, flat_graphs
 from wfclip.data.layer import Layer
+from wfclip.encode import encode, graph_options
 from wfclip.evaluate import evaluate
 from wfclip.files import write_json
 from wfclip.nn.clip import WFClip
@@ -64,7 +65,7 @@ def moved(layer: Layer, seed: int = 0) -> Layer:
 
 def work_functions(model: WFClip, bank: Bank, layers: list[Layer]) -> np.ndarray:
     "Predicted work functions, eV."
-    found = encode([model], GraphStore(flat_graphs(layers, model.config.cutoff, needs_geometry([model]))))
+    found = encode([model], GraphStore(flat_graphs(layers, **graph_options([model]))))
     method = "head" if found.properties else "kernel"
     return predict_energies(found, bank, method)[0]["work_function"].numpy()
 

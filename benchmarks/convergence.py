@@ -24,14 +24,15 @@ import torch
 from reference import Reference, make_loader, make_optimizer, train_epoch
 from torch.nn.functional import normalize
 
-from wfclip.bank import (
-    ENERGIES, computed_energies, encode, encode_profiles, fit_kernel, fit_probe, needs_geometry, unsigned,
-)
+from wfclip.bank import computed_energies, without_faces
 from wfclip.config import PRESETS
 from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
+from wfclip.encode import encode, encode_profiles, graph_options
+from wfclip.energies import energy_names
 from wfclip.evaluate import error_metrics, retrieval_metrics
 from wfclip.files import write_atomic, write_json
 from wfclip.plot import save_figure
+from wfclip.regress import fit_kernel, fit_probe
 from wfclip.train import TrainConfig, Trainer, load_checkpoint, run_epoch, save_checkpoint
 
 RUNS = {"reference": "reference, float32, L = 448", "paper": "paper preset", "wfclip": "wfclip"}
@@ -59,7 +60,7 @@ class Ours:
 
     def embed(self, index: np.ndarray) -> Embedded:
         model = self.trainer.model.eval()
-        with torch.no_grad(): found = encode([model], self.data.graphs(needs_geometry([model])), index)
+        with torch.no_grad(): found = encode([model], self.data.graphs(**graph_options([model])), index)
         phi = self.data.profiles(model.config.profile_length, model.config.profile_spacing)[index]
         return Embedded(found.z, found.p_cry, encode_profiles(model, phi), found.properties.get("work_function"))
 
@@ -110,8 +111,8 @@ class Theirs:
 def measure(run: Ours | Theirs, data: WorkFunctionDataset, split: Split) -> dict:
     "Retrieval among the test materials, and errors of the work function on them, eV."
     train, val, test = (Embedded._make(t if t is None else t.cpu() for t in run.embed(getattr(split, part))) for part in PARTS)
-    energies = unsigned(computed_energies(data))
-    y, truth = torch.stack([energies[k] for k in ENERGIES], 1), energies["work_function"][split.test].numpy()
+    energies = without_faces(computed_energies(data))
+    y, truth = torch.stack([energies[k] for k in energy_names("fitted")], 1), energies["work_function"][split.test].numpy()
     known = train.z, y[split.train], val.z, y[split.val]
     found = dict(kernel=fit_kernel(*known)(test.z)[:, 0], probe=fit_probe(*known)(test.z)[:, 0])
     if test.head is not None: found["head"] = test.head

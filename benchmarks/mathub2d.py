@@ -26,18 +26,18 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 
-from wfclip.bank import (
-    METHODS, encode, encode_profiles, fit_kernel, fit_probe, needs_geometry, predict_energies, read_bank,
-)
+from wfclip.bank import METHODS, predict_energies, read_bank
 from wfclip.data.check import potential_warnings
 from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
 from wfclip.data.format import Entry, write_dataset
 from wfclip.data.layer import Layer
 from wfclip.data.profile import ProfileError, open_cell, plateaus
 from wfclip.data.readers import row_potential
+from wfclip.encode import encode, encode_profiles, graph_options
 from wfclip.evaluate import baselines, error_metrics, evaluate, retrieval_result
 from wfclip.files import WEIGHTS
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
+from wfclip.regress import fit_kernel, fit_probe
 from wfclip.train import TrainConfig, read_metrics, read_run
 
 RESULTS = Path(__file__).resolve().parents[1] / "nbs/results/mathub"
@@ -246,7 +246,7 @@ def write_run(pairs: str, run: str):
     predicted = {name: first(p) for name, p in result["predicted"].items()}
     profiles = data.profiles(model.config.profile_length, model.config.profile_spacing)
     embedded, profiles = encode_profiles(model, profiles), profiles[split.test]
-    p_prof, p_cry = embedded[split.test], encode([model], data.graphs(needs_geometry([model])), split.test).p_cry
+    p_prof, p_cry = embedded[split.test], encode([model], data.graphs(**graph_options([model])), split.test).p_cry
     retrieval = {k: retrieval_result(p_prof[mask], p_cry[mask])["retrieval"]
                  for k, mask in subsets(rows, ours).items() if k in ("all", "tier_A", "labels_agree")}
     best_way = next(name for name in METHODS.values() if name in predicted)
@@ -300,7 +300,7 @@ def write_shipped(pairs: str, source: str):
     models = [model, *(CrystalTower.from_pretrained(WEIGHTS / m) for m in config.get("members", []))]
     out: dict = dict(formulas_known=float(np.mean([f in set(bank.formulas) for f in data.formulas])))
     for part, index in dict(test=data.split("given").test, pairs=np.arange(len(data))).items():
-        features = encode(models, data.graphs(needs_geometry(models)), index)
+        features = encode(models, data.graphs(**graph_options(models)), index)
         e = predict_energies(features, bank, "head")[0]
         predicted = {k.replace("_", " "): e[k].numpy() for k in ("work_function", "ionization_energy", "electron_affinity")}
         others = {f"work function, {METHODS[m]}": predict_energies(features, bank, m)[0]["work_function"].numpy()

@@ -14,22 +14,13 @@ import numpy as np
 import torch
 
 from wfclip.bank import (
-    METHODS,
-    Bank,
-    Features,
-    build_bank,
-    computed_energies,
-    encode,
-    encode_profiles,
-    known_together,
-    nearest_similarity,
-    needs_geometry,
-    predict_energies,
-    unsigned,
+    METHODS, Bank, build_bank, computed_energies, nearest_similarity, predict_energies, without_faces,
 )
 from .data.dataset import PARTS, Split, WorkFunctionDataset
+from .encode import Features, encode, encode_profiles, graph_options
 from .nn.clip import CrystalTower, WFClip
 from .nn.elements import element_descriptors
+from .regress import known_together
 
 # %% ../nbs/11_evaluate.ipynb #52cb41d9
 def ranks(
@@ -192,7 +183,7 @@ def evaluate(
     bank, y, grid = build_bank(model, data, split, members), as_targets(truth), model.config
     p_prof = encode_profiles(model, data.profiles(grid.profile_length, grid.profile_spacing)[split.test])
     models = [model, *members]
-    val, test = (encode(models, data.graphs(needs_geometry(models)), part) for part in (split.val, split.test))
+    val, test = (encode(models, data.graphs(**graph_options(models)), part) for part in (split.val, split.test))
     here, ways = {k: t[split.test] for k, t in truth.items()}, all_ways(test, bank)
     predictors = baselines(data, split, y) | {METHODS[m]: as_targets(e) for m, (e, _) in ways.items()}
     errors = {t: {name: error_metrics(p[:, k], y[split.test, k]) for name, p in predictors.items()}
@@ -203,7 +194,7 @@ def evaluate(
     typicality = bank.calibration.typicality(nearest_similarity(test.p_cry, bank.p_cry))
     return dict(split=dict(by=split.by, seed=split.seed, **{k: len(getattr(split, k)) for k in PARTS}), models=1 + len(members),
                 validation=chosen, errors=errors, ids=[data.ids[i] for i in split.test], **retrieval_result(p_prof, test.p_cry),
-                coverage=coverage_reached(bank, best, energies, here if signed else unsigned(here), test.spread),
+                coverage=coverage_reached(bank, best, energies, here if signed else without_faces(here), test.spread),
                 typicality=typicality.tolist(), true=json_rows(y[split.test]),
                 predicted={k: json_rows(p) for k, p in predictors.items()})
 

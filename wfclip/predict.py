@@ -26,13 +26,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .bank import ENERGIES, METHODS, Bank, Features, encode, needs_geometry, predict_energies, read_bank, retrieve
+from .bank import METHODS, Bank, predict_energies, read_bank, retrieve
 from .blend import Blend, ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
 from .data.graph import GraphStore, flat_graphs
 from .data.layer import Layer, StructureError
 from .data.profile import Profile
 from .data.structure import read_layers
+from .encode import Features, encode, graph_options
+from .energies import energy_names
 from .files import WEIGHTS
 from .nn.clip import CrystalTower, WFClip, read_config
 
@@ -95,7 +97,7 @@ class Prediction(_Answer):
     @cached_property
     def profile(self) -> Profile | None:
         "phi(z), with phi_top and phi_bottom as its plateaus; made when it is first asked for."
-        energies = {k: v for k in ENERGIES if (v := getattr(self, k)) is not None}
+        energies = {k: v for k in energy_names("fitted") if (v := getattr(self, k)) is not None}
         return self._blend and with_edges(self._blend.profile, energies)
 
     @cached_property
@@ -176,12 +178,12 @@ class _Ensemble:
         layers: Sequence[Layer],  # n layers
     ) -> Features:  # in the order of `layers`
         "Features, embeddings and head predictions of layers."
-        return encode(self.models, GraphStore(flat_graphs(layers, geometry=needs_geometry(self.models))))
+        return encode(self.models, GraphStore(flat_graphs(layers, **graph_options(self.models))))
 
     def energies(self,
         features: Features,  # of n layers, as of `encode`
         method: str | None = None,  # a key of METHODS; None: the best that the model has
-    ) -> dict[str, torch.Tensor]:  # ENERGIES, phi_top and phi_bottom by name, each [n], eV
+    ) -> dict[str, torch.Tensor]:  # energies by name, each [n], eV
         "Work function, step and band edges against vacuum."
         return predict_energies(features, self.bank, method or self.methods[0])[0]
 
