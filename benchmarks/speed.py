@@ -425,7 +425,7 @@ def startup_job(args: argparse.Namespace) -> Iterator[dict]:
 def encode_all(times: int, device: str, threads: int, block: int = 256) -> tuple[int, float, float]:
     "Encode the bundled structures some times over: how many, seconds, growth of the peak of memory in MB."
     torch.set_num_threads(threads)
-    predictor, data = Predictor.from_run(device=device), load_dataset()
+    predictor, data = Predictor.from_pretrained(device=device), load_dataset()
     predictor.encode([data.layer(i) for i in range(block)])
     start, index = time.perf_counter(), np.tile(np.arange(len(data)), times)
     blocks = np.array_split(index, range(block, len(index), block))

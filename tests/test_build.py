@@ -121,6 +121,6 @@ def test_train_on_what_was_built(whole, tmp_path):
     result = evaluate(WFClip.from_pretrained(run), data, split)
     assert set(result["errors"]["work_function"]) >= {"joint head", "training mean"} and "gap" not in result["errors"]
     json.dumps(result, allow_nan=False)
-    answers = predict(str(whole), model=run)
+    answers = predict([str(whole)], model=run)
     assert [p.id for p in answers] == data.ids and not any(p.error for p in answers)
     assert answers[0].ionization_energy is None

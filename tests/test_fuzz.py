@@ -55,5 +55,5 @@ def test_runs(run, tmp_path, name):
 
     @settings(quick, max_examples=15)
     @given(garbage | st.integers(0, len(good) - 1).map(lambda n: good[:n]))
-    def check(content): refuses(lambda: Predictor.from_run(tmp_path, "cpu"), path, content)
+    def check(content): refuses(lambda: Predictor.from_pretrained(tmp_path, "cpu"), path, content)
     check()

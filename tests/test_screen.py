@@ -228,7 +228,7 @@ from wfclip.screen import embed_files, predict_files
 def anonymous():
     status = Path("/proc/self/status").read_text()
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
-predictor, made = Predictor.from_run("run", "cpu"), []
+predictor, made = Predictor.from_pretrained("run", "cpu"), []
 for k in (10, 10, 50):  # the first time to fill what the allocator keeps
     join_datasets("copies.safetensors", ["small.safetensors"] * k)
     peak = 0

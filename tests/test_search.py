@@ -124,7 +124,7 @@ def test_a_damaged_index_is_refused_or_read(tmp_path, data):
 def run(tmp_path_factory):
     "A small model with an index of crystals and one of profiles of its own dataset"
     folder = tmp_path_factory.mktemp("search")
-    predictor = Predictor.from_run(small_run(folder), "cpu")
+    predictor = Predictor.from_pretrained(small_run(folder), "cpu")
     data = load_dataset(folder / "small.safetensors")
     build_index_from_dataset(data, folder / "crystals.safetensors", predictor)
     profiles = [data.profile(i) for i in range(len(data))]

@@ -22,7 +22,7 @@ def test_wheel_works_alone(wheel, tmp_path):
     code = "import wfclip; print(wfclip.__file__); print(len(wfclip.load_dataset('dft2d')))"
     where, size = python("-c", code, cwd=tmp_path, PYTHONPATH=str(site)).split()
     assert Path(where).is_relative_to(site) and int(size) > 100
-    code = "from wfclip import *; print(WFClip.from_pretrained().predict(example_path('MoS2.cif')).work_function)"
+    code = "from wfclip import *; print(Predictor.from_pretrained().predict(example_path('MoS2.cif')).work_function)"
     assert 4.5 < float(python("-c", code, cwd=tmp_path, PYTHONPATH=str(site))) < 5.5
 
 

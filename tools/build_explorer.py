@@ -81,7 +81,7 @@ def embedding(ids: list[str]) -> dict:
 
 def predictions(data: WorkFunctionDataset) -> dict:
     "What the shipped model predicts, in eV, and the part of its split in which each material was (\"\": in none)."
-    predictor, split = Predictor.from_run(None, "cpu"), read_config(WEIGHTS)["split"]
+    predictor, split = Predictor.from_pretrained(None, "cpu"), read_config(WEIGHTS)["split"]
     energies = predictor.energies(predictor.encode(list(data.layers())))
     part = {name: k for k in PARTS for name in split[k]}
     return dict(predicted={k: rounded(energies[k], 3) for k in PREDICTED}, split_by=split["by"],

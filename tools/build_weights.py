@@ -65,7 +65,7 @@ def pack(runs: list[Path], data: WorkFunctionDataset) -> None:
         tower.save_pretrained(WEIGHTS / name, half=True)
     model, towers = WFClip.from_pretrained(), [CrystalTower.from_pretrained(WEIGHTS / m) for m in members]
     write_bank(build_bank(model, data, split, towers), WEIGHTS / "bank.safetensors", half=True)
-    build_index_from_dataset(data, WEIGHTS / "index.safetensors", Predictor.from_run(None, "cpu"))
+    build_index_from_dataset(data, WEIGHTS / "index.safetensors", Predictor.from_pretrained(None, "cpu"))
     result = evaluate(model, data, split, towers)
     print(evaluation_table(result))
     about = dict(members=len(runs), training=vars(training), versions={p: version(p) for p in ("wfclip", "torch", "numpy")})

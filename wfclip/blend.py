@@ -192,11 +192,11 @@ def blend_profiles(
     phi_bottom: Any,  # of their lower faces [n], eV
     index: Any,  # retrieved neighbours in the bank [n, k]
     weight: Any,  # of each neighbour [n, k], sum 1
-    signed: bool = True,  # False: which face is which is not known, the larger work function stands on top
+    faces_known: bool = True,  # False: which face is which is not known, the larger work function stands on top
 ) -> list[Blend]:  # n
     "Predict the profiles of layers from their atoms, their work functions and their neighbours."
     index, weight, length = np.asarray(index), np.asarray(weight, float), known.phi.shape[1]
-    if not signed: layers = face_up(known, layers, index, weight)
+    if not faces_known: layers = face_up(known, layers, index, weight)
     levels = [(float(t), float(b)) for t, b in zip(phi_top, phi_bottom)]
     grids = [sample_heights(length, known.spacing, l.thickness) for l in layers]
     own = [vacuum(l, *f, z) + superpose(l, known.wells, z) for l, f, z in zip(layers, levels, grids)]

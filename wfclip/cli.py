@@ -270,13 +270,12 @@ def _exit_code(good: int, bad: int) -> int: return 0 if not bad else 1 if good e
     _SHARD, _JSON, _CSV, _MODEL, _DEVICE)
 def _predict(args: argparse.Namespace) -> int:
     if args.out: return _predict_to_file(args)
-    from wfclip.predict import csv_lines, json_lines, predict_iter, table_lines
+    from wfclip.predict import predict_iter, prediction_text, table_lines
     if os.environ.get("WORLD_SIZE", "1") != "1": raise ValueError("several processes need a file to write to: --out FILE.")
     files = list(_expand(args.files))
     tally = Counter(good=0, bad=0)
     found = _watch(predict_iter(files, args.model, args.method, args.coverage, args.device), len(files), tally, args.plot)
-    if args.json: _print_lines(json_lines(found))
-    elif args.csv: _print_lines(csv_lines(found))
+    if args.json or args.csv: _print_lines(line.rstrip("\n") for line in prediction_text(found, ".json" if args.json else ".csv"))
     else: _print_lines(table_lines(p for p in found if not p.error))
     if tally["bad"] and tally.total() > 1: _say(f"no prediction for {tally['bad']} of {tally.total()} structures.")
     return _exit_code(**tally)
@@ -287,7 +286,7 @@ def _predict_to_file(args: argparse.Namespace) -> int:
     from wfclip.screen import predict_files, share_device
     if args.json or args.csv: raise ValueError("--out takes the format from the file's name; leave out --json and --csv.")
     if args.plot: raise ValueError("pictures are drawn of what is printed; leave out --out, or --plot.")
-    predictor = Predictor.from_run(args.model, share_device(args.device))
+    predictor = Predictor.from_pretrained(args.model, share_device(args.device))
     files = list(_expand(args.files))
     return _work(args.out, "predictions", lambda: predict_files(
         files, args.out, predictor, args.method, args.coverage, _say, args.shard_size))
@@ -311,7 +310,7 @@ def _index(name: str, folder: str, args: argparse.Namespace) -> str:
     try: data = load_dataset(name)
     except ValueError: return name
     out = f"{folder}/index.safetensors"
-    n = build_index_from_dataset(data, out, Predictor.from_run(args.model, args.device))
+    n = build_index_from_dataset(data, out, Predictor.from_pretrained(args.model, args.device))
     _say(f"embedded {n} materials of {data.path}; to keep that: wfclip embed {quote(name)} -o FILE")
     return out
 
@@ -354,7 +353,7 @@ def _search(args: argparse.Namespace) -> int:
 def _embed(args: argparse.Namespace) -> int:
     from wfclip.predict import Predictor
     from wfclip.screen import embed_files, share_device
-    predictor = Predictor.from_run(args.model, share_device(args.device))
+    predictor = Predictor.from_pretrained(args.model, share_device(args.device))
     sources = list(_expand(args.files)) if args.side == "crystal" else args.files
     return _work(args.out, f"{args.side} embeddings", lambda: embed_files(
         sources, args.out, predictor, args.side, args.efermi, _say, args.shard_size))

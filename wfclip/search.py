@@ -390,7 +390,7 @@ def build_index(
 ) -> tuple[int, int]:  # number of materials in the index, and of those that could not be read
     "Embed structures or profiles and write them to a file; ValueError if none can be read."
     if side not in SIDES: raise ValueError(f"a side is {' or '.join(SIDES)}, not {side}.")
-    predictor, lost = predictor or Predictor.from_run(None), [0]
+    predictor, lost = predictor or Predictor.from_pretrained(), [0]
     found = read_sources(sources) if side == "crystal" else read_profiles(sources, efermi)
     blocks = column_blocks(found, block, lambda items, names: SIDES[side](items, names, predictor), report, lost)
     return write_embeddings(out, blocks, **index_about(predictor, side)), lost[0]
@@ -432,7 +432,7 @@ def build_index_from_dataset(
     block: int = 256,  # structures that are in memory at a time
 ) -> int:  # number of materials
     "Embed the crystals of a dataset and write them to an index, with their computed energies."
-    predictor, rows = predictor or Predictor.from_run(None), np.arange(len(data)) if rows is None else np.asarray(rows)
+    predictor, rows = predictor or Predictor.from_pretrained(), np.arange(len(data)) if rows is None else np.asarray(rows)
     one = first_model(predictor)
     blocks = (dataset_columns(data, rows[start:start + block], one) for start in range(0, len(rows), block))
     return write_embeddings(out, blocks, **dataset_about(data, predictor))
@@ -648,7 +648,7 @@ def open_predictor(
     device: str | None,  # None: CUDA if there is a GPU
 ) -> Predictor:
     "The model that made an index; ValueError if it is another one."
-    predictor = model if isinstance(model, Predictor) else Predictor.from_run(model, device)
+    predictor = model if isinstance(model, Predictor) else Predictor.from_pretrained(model, device)
     if fingerprint(predictor.model) != index.about["model"]:
         raise ValueError(f"{index.path}: made with another model; name that one, or embed the materials again.")
     return predictor
