@@ -32,36 +32,6 @@ from .data.layer import Layer, StructureError
 from .data.profile import Profile
 from .data.structure import read_layers
 from .encode import Features, encode, graph_options
-from .energies import energy_names
-from .files import WEIGHTS
-from .nn.clip import CrystalTower, WFClip, read_config
-from .plot import plot_profile
-
-# %% ../nbs/12_predict.ipynb #b69a3fd2
-import csv
-import json
-import os
-import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cache, cached_property, partial
-from io import StringIO
-from itertools import chain, count, islice
-from math import isfinite, isnan
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-import torch
-
-from .bank import METHODS, Bank, Features, encode, needs_geometry, predict_energies, read_bank, retrieve
-from .blend import Blend, ProfileBank, blend_profiles
-from .calibrate import UNUSUAL, conformal_radius
-from .data.graph import GraphStore, flat_graphs
-from .data.layer import Layer, StructureError
-from .data.profile import Profile
-from .data.structure import read_layers
 from .energies import MIN_GAP, energy_names
 from .files import WEIGHTS
 from .nn.clip import CrystalTower, WFClip, read_config
@@ -75,66 +45,6 @@ class Neighbor:
     formula: str  # in smallest whole numbers
     similarity: float  # cosine of the two crystal embeddings, 1 is equal
     work_function: float  # computed, mean of both faces, eV
-
-# %% ../nbs/12_predict.ipynb #365daa91
-@dataclass(frozen=True, repr=False)
-class Prediction:
-    "What a model says about one structure; energies in eV, lengths in Å. With `error` set, all but the names is empty."
-    id: str  # name of the material
-    source: str  # file, file#number in it, or number in the list of sources
-    formula: str | None = None  # in smallest whole numbers
-    n_atoms: int | None = None  # in the cell
-    thickness: float | None = None  # between the lowest and the highest atom
-    vacuum: float | None = None  # rest of the cell's height
-    phi_top: float | None = None  # work function of the upper face
-    phi_bottom: float | None = None  # work function of the lower face
-    work_function: float | None = None  # mean of both
-    step: float | None = None  # phi_top - phi_bottom
-    ionization_energy: float | None = None  # mean vacuum level above the valence band edge
-    electron_affinity: float | None = None  # mean vacuum level above the conduction band edge
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # of each energy; none if too little was held out
-    coverage: float | None = None  # share of cases in which the computed value lies in an interval
-    faces_known: bool | None = None  # False: phi_top is the larger of the two, on whichever face
-    method: str | None = None  # a value of METHODS
-    neighbors: list[Neighbor] = field(default_factory=list)  # most similar first
-    typicality: float | None = None  # share of held-out materials that are less like the training data
-    warnings: list[str] = field(default_factory=list)  # doubts about input or prediction
-    note: str | None = None  # what the energies are
-    error: str | None = None  # why there is no prediction
-    layer: Layer | None = None  # the structure as it was understood
-    draw: Callable[[], Blend] | None = field(default=None, compare=False)  # makes the profile
-
-    def __repr__(self):
-        if self.error: return f"Prediction({self.source}: {self.error})"
-        faces = "" if self.faces_known else ", faces not told apart"
-        return (f"Prediction({self.id}, {self.formula}: work function {self.work_function:.2f} eV, "
-                f"φ_top {self.phi_top:.2f}, φ_bottom {self.phi_bottom:.2f}{faces})")
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        "Where the computed work function lies in a share `coverage` of cases, eV."
-        return self.intervals.get("work_function")
-    @cached_property
-    def _blend(self) -> Blend | None: return self.draw and self.draw()
-    @cached_property
-    def profile(self) -> Profile | None:
-        "phi(z), with phi_top and phi_bottom as its plateaus; made when it is first asked for."
-        energies = {k: v for k in energy_names("fitted") if (v := getattr(self, k)) is not None}
-        return self._blend and with_edges(self._blend.profile, energies)
-
-    @cached_property
-    def parts(self) -> list[tuple[Profile, float]]:
-        "The known profiles that the profile was made from, with their weights."
-        return [part[:2] for part in self._blend.parts] if self._blend else []
-    def __getstate__(self) -> dict:
-        "For pickle: drawn, and without the model that drew it."
-        return {k: v for k, v in vars(self).items() if k != "_blend"} | dict(profile=self.profile, parts=self.parts, draw=None)
-    def plot(self,
-        ax: Any = None,  # matplotlib axes; None: new ones
-    ) -> Any:  # the axes
-        "Draw the profile, the known ones it was made from, and both faces with intervals; ValueError without prediction."
-        if self.profile is None: raise ValueError(f"{self.source}: nothing to draw, {self.error}")
-        layer = self.layer if self.faces_known else None  # else the profile may be upside down
-        return plot_profile(self.profile, layer, neighbors=self.parts, intervals=self.intervals, ax=ax)
 
 # %% ../nbs/12_predict.ipynb #365daa91
 @dataclass(frozen=True, repr=False)
