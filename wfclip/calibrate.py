@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .energies import POLAR
+
 # %% ../nbs/10b_calibrate.ipynb #0d74d2cc
 def conformal_radius(
     errors: torch.Tensor,  # absolute errors on held-out materials [n], any order; NaN is left out
@@ -35,7 +37,7 @@ def step_unit(
     step: torch.Tensor,  # predicted steps [n], eV
 ) -> torch.Tensor:  # [n], eV
     "What the error of a step is measured in."
-    return 0.1 + step.abs()
+    return POLAR + step.abs()
 
 # %% ../nbs/10b_calibrate.ipynb #665f186f
 UNUSUAL = 0.05  # typicality below which a prediction carries a warning

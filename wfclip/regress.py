@@ -107,6 +107,5 @@ def fit_kernel(
         for strength in strengths:
             alpha = _kernel_weights(solved, y - bias, strength)
             error = float((((at_val @ alpha + bias - y_val) / spread).abs()).nanmean())
-            if error >= lowest or np.isnan(error): continue
-            lowest, best = error, KernelRidge(fit.nodes.float(), fit.scale, alpha, bias)
+            if error < lowest: lowest, best = error, KernelRidge(fit.nodes.float(), fit.scale, alpha, bias)
     return best
