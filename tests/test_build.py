@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from small import CONFIG
 
-from wfclip.data.build import build_dataset, find_sources, part_name
+from wfclip.data.build import _part_name, build_dataset, find_sources
 from wfclip.data.dataset import load_dataset
 
 
@@ -100,11 +100,11 @@ def test_a_changed_calculation_is_read_again(tmp_path):
     names = []
     for text in ("E-fermi : 1.0\n", "E-fermi : 2.00\n"):
         (tmp_path / "x/OUTCAR").write_text(text)
-        code = f"from wfclip.data.build import *; print(part_name(find_sources({str(tmp_path)!r}), None))"
+        code = f"from wfclip.data.build import _part_name, find_sources; print(_part_name(find_sources({str(tmp_path)!r}), None))"
         names.append(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout)
     assert names[0] != names[1]
     sources = find_sources(tmp_path)
-    assert part_name(sources, None) == names[1].strip() != part_name(sources, "Ry")
+    assert _part_name(sources, None) == names[1].strip() != _part_name(sources, "Ry")
 
 
 def test_train_on_what_was_built(whole, tmp_path):
