@@ -9,19 +9,12 @@ __all__ = ['Source', 'find_sources', 'read_entry', 'find_duplicates', 'report_li
 import csv
 import hashlib
 import json
-import multiprocessing
 import os
 import re
 import shutil
-import signal
-import sys
-import threading
-import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -254,6 +247,15 @@ def _build_part(sources: Sequence[Source], path: Path, units: str | None = None)
     if entries: write_dataset(path.with_suffix(".safetensors"), entries, features=True)
     write_json(path.with_suffix(".json"), records)
     return len(sources)
+
+# %% ../../nbs/data/06_build.ipynb #50eb272a
+import multiprocessing
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 
 # %% ../../nbs/data/06_build.ipynb #de1636a2
 def _start_worker() -> None:
