@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from wfclip.bank import Bank, predict_energies, read_bank
-from wfclip.config import WFClipConfig
+from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import WorkFunctionDataset, load_dataset
 from wfclip.data.graph import GraphStore, flat_graphs
 from wfclip.data.layer import Layer
@@ -29,7 +29,7 @@ from wfclip.encode import encode, graph_options
 from wfclip.evaluate import evaluate
 from wfclip.files import write_json
 from wfclip.nn.clip import WFClip
-from wfclip.train import TrainConfig, read_run, train
+from wfclip.train import read_run, train
 
 RESULT = Path(__file__).resolve().parents[1] / "nbs/results/ablation/switches.json"
 SHORT = dict(profile_length=64, profile_spacing=0.4)

@@ -70,9 +70,9 @@ def open_first(folder: Path) -> dict:
 def train(folder: Path) -> dict:
     import torch
 
-    from wfclip.config import WFClipConfig
+    from wfclip.config import TrainConfig, WFClipConfig
     from wfclip.data.dataset import load_dataset
-    from wfclip.train import TrainConfig, Trainer, train_step
+    from wfclip.train import Trainer, train_step
     data = load_dataset(folder / "copies")
     start = time.perf_counter()
     trainer = Trainer(WFClipConfig(), TrainConfig(), data, data.split(), torch.device("cpu"))

@@ -25,7 +25,7 @@ from reference import Reference, make_loader, make_optimizer, train_epoch
 from torch.nn.functional import normalize
 
 from wfclip.bank import computed_energies, without_faces
-from wfclip.config import PRESETS
+from wfclip.config import PRESETS, TrainConfig
 from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
 from wfclip.encode import encode, encode_profiles, graph_options
 from wfclip.energies import energy_names
@@ -33,7 +33,7 @@ from wfclip.evaluate import error_metrics, retrieval_metrics
 from wfclip.files import write_atomic, write_json
 from wfclip.plot import save_figure
 from wfclip.regress import fit_kernel, fit_probe
-from wfclip.train import TrainConfig, Trainer, load_checkpoint, run_epoch, save_checkpoint
+from wfclip.train import Trainer, load_checkpoint, run_epoch, save_checkpoint
 
 RUNS = {"reference": "reference, float32, L = 448", "paper": "paper preset", "wfclip": "wfclip"}
 

@@ -27,6 +27,7 @@ import torch
 from ase.data import atomic_numbers
 
 from wfclip.bank import METHODS, predict_energies, read_bank
+from wfclip.config import TrainConfig
 from wfclip.data.check import potential_warnings
 from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
 from wfclip.data.format import Entry, write_dataset
@@ -38,7 +39,7 @@ from wfclip.evaluate import baselines, error_metrics, evaluate, retrieval_result
 from wfclip.files import WEIGHTS
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.regress import fit_kernel, fit_probe
-from wfclip.train import TrainConfig, read_metrics, read_run
+from wfclip.train import read_metrics, read_run
 
 RESULTS = Path(__file__).resolve().parents[1] / "nbs/results/mathub"
 FOREST = "composition, random forest"

@@ -45,7 +45,7 @@ from reference import Reference, copy_weights, make_loader, training_step
 from torch.nn.functional import normalize
 from torch.utils.flop_counter import FlopCounterMode
 
-from wfclip.config import WFClipConfig
+from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import load_dataset
 from wfclip.data.graph import Batch, flat_graphs, graph_arrays
 from wfclip.data.layer import Layer
@@ -54,7 +54,7 @@ from wfclip.nn.clip import WFClip
 from wfclip.nn.expansion import smooth_cutoff
 from wfclip.predict import Predictor
 from wfclip.search import nearest_unit, top_k
-from wfclip.train import TrainConfig, Trainer, epoch_batches, train_step
+from wfclip.train import Trainer, epoch_batches, train_step
 
 ROOT = Path(__file__).resolve().parents[1]
 Work = Callable[[int], Any]  # what is timed, given the number of the turn

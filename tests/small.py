@@ -20,8 +20,8 @@ def write_small(path: Path, n: int = 80) -> Path:
 
 def small_run(folder: Path) -> Path:
     "A run folder, after one epoch of a small model on a small dataset beside it"
-    from wfclip.config import WFClipConfig
+    from wfclip.config import TrainConfig, WFClipConfig
     from wfclip.data.dataset import load_dataset
-    from wfclip.train import TrainConfig, train
+    from wfclip.train import train
     data = load_dataset(write_small(folder / "small.safetensors"))
     return train(WFClipConfig(**CONFIG), data, folder / "run", TrainConfig(epochs=1), device="cpu", progress=False)

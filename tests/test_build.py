@@ -108,11 +108,11 @@ def test_a_changed_calculation_is_read_again(tmp_path):
 
 
 def test_train_on_what_was_built(whole, tmp_path):
-    from wfclip.config import WFClipConfig
+    from wfclip.config import TrainConfig, WFClipConfig
     from wfclip.evaluate import evaluate
     from wfclip.nn.clip import WFClip
     from wfclip.predict import predict
-    from wfclip.train import TrainConfig, read_run, train
+    from wfclip.train import read_run, train
     data = load_dataset(whole)
     assert np.isnan(data.properties["gap"]).all() and data.arrays["dos"].shape == (len(data), 0)
     recipe = TrainConfig(epochs=1, split="given")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from project import ROOT
 
-from wfclip.config import WFClipConfig
+from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import load_dataset
 from wfclip.data.format import Entry, write_dataset
-from wfclip.train import TrainConfig, train
+from wfclip.train import train
 
 PARTS = ["train"] * 6 + ["val", "test"]
 

@@ -16,7 +16,7 @@ from wfclip.data.dataset import load_dataset
 from wfclip.data.graph import collate, graph_arrays
 from wfclip.data.neighbors import neighbor_list
 from wfclip.nn.clip import WFClip
-from wfclip.train import autocast
+from wfclip.train import _autocast
 
 DATA = load_dataset()
 SIZES = np.diff(DATA.arrays["atom_ptr"])
@@ -129,7 +129,7 @@ def test_it_learns():
 
 
 def test_the_benchmark_runs():
-    with autocast("auto", torch.device("cpu")): fast = torch.is_autocast_enabled("cpu")
+    with _autocast("auto", torch.device("cpu")): fast = torch.is_autocast_enabled("cpu")
     jobs = ("structure", "parts") if fast else ("structure",)  # where bfloat16 is emulated, the parts take minutes
     said = python(ROOT / "benchmarks/speed.py", "--jobs", *jobs, "--repeats", 1, "--threads", 1, OMP_NUM_THREADS="1")
     rows = [line.strip("| ").split(" | ") for line in said.splitlines() if line.startswith("| ")][1:]

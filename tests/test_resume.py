@@ -11,16 +11,16 @@ import pytest
 from small import CONFIG, write_small
 
 from wfclip.cli import main
-from wfclip.config import WFClipConfig
+from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import load_dataset
-from wfclip.train import TrainConfig, train
+from wfclip.train import train
 
 TRAIN = f"""
 import sys
 from pathlib import Path
-from wfclip.config import WFClipConfig
+from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import load_dataset
-from wfclip.train import TrainConfig, train
+from wfclip.train import train
 data, out = sys.argv[1:]
 train(WFClipConfig(**{CONFIG}), load_dataset(data), out, TrainConfig(epochs=6, batch_size=16, lr=1e-3), device="cpu",
       resume=Path(out, "config.json").exists(), checkpoint_seconds=0, progress=False)

@@ -23,14 +23,14 @@ import torch
 from collect_results import BULKY, RESULTS, rounded
 
 from wfclip.bank import build_bank, write_bank
-from wfclip.config import WFClipConfig
+from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import WorkFunctionDataset, load_dataset
 from wfclip.evaluate import evaluate, evaluation_table
 from wfclip.files import WEIGHTS
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.predict import Predictor
 from wfclip.search import build_index_from_dataset
-from wfclip.train import TrainConfig, read_run, train
+from wfclip.train import read_run, train
 
 RECIPE: dict = dict(split="formula", lr=3e-4)
 
