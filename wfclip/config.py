@@ -14,17 +14,6 @@ from typing import Any
 @dataclass(frozen=True)
 class WFClipConfig:
     "All choices that define a model: ours by default, the published method as `WFClipConfig.paper()`; ValueError if they clash."
-    descriptors: bool = True          # physical element descriptors beside the free embedding
-    all_images: bool = True           # every periodic image is a neighbour, not only the nearest
-    smooth_cutoff: bool = True        # messages fade to zero at the cutoff
-    periodic_attention: bool = True   # attention over all images, not the nearest one
-    vectors: bool = True              # 1o channel built from real edge vectors
-    pooling: str = "mean"             # "mean" or "sum" over atoms
-    smooth_geometry: bool = True      # local geometry as smooth moments, not as a sorted list of 363 numbers
-    flip: bool = True                 # profiles are flipped at random in training
-    contrast: bool = True             # contrastive loss; False: property heads only, for further members of an ensemble
-    joint: bool = True                # property heads beside the contrastive loss
-    joint_weight: float = 5.0         # weight of the heads' loss against the contrastive one
     dim: int = 384                    # embedding dimension D
     atom_dim: int = 128               # width of an atom's vector in the gated convolutions
     cutoff: float = 8.0               # neighbours are atoms within this distance, Å
@@ -39,6 +28,17 @@ class WFClipConfig:
     profile_length: int = 256         # samples L of a profile
     profile_spacing: float = 0.1      # distance of two samples, Å
     n_dos: int = 260                  # bins of the density of states that the heads predict
+    descriptors: bool = True          # physical element descriptors beside the free embedding
+    all_images: bool = True           # every periodic image is a neighbour, not only the nearest
+    smooth_cutoff: bool = True        # messages fade to zero at the cutoff
+    periodic_attention: bool = True   # attention over all images, not the nearest one
+    vectors: bool = True              # 1o channel built from real edge vectors
+    pooling: str = "mean"             # "mean" or "sum" over atoms
+    smooth_geometry: bool = True      # local geometry as smooth moments, not as a sorted list of 363 numbers
+    flip: bool = True                 # profiles are flipped at random in training
+    contrast: bool = True             # contrastive loss; False: property heads only, for further members of an ensemble
+    joint: bool = True                # property heads beside the contrastive loss
+    joint_weight: float = 5.0         # weight of the heads' loss against the contrastive one
 
     def __post_init__(self):
         if self.pooling not in ("mean", "sum"): raise ValueError(f"pooling is 'mean' or 'sum', not {self.pooling!r}.")
