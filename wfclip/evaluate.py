@@ -178,11 +178,10 @@ def evaluate(
     best, (energies, faces_known) = next(iter(found.items()))
     here = {k: t[split.test] for k, t in (truth if faces_known else without_faces(truth)).items()}
     if faces_known: errors["step"] = _step_errors(energies["step"].numpy(), here["step"].numpy())
-    profiles = data.profiles(model.config.profile_length, model.config.profile_spacing)[split.test]
-    about = dict(by=split.by, seed=split.seed, **{k: len(getattr(split, k)) for k in PARTS})
-    return dict(split=about, models=len(models), validation=validation, errors=errors, ids=[data.ids[i] for i in split.test],
-                **retrieval_result(encode_profiles(model, profiles), test.p_cry),
-                coverage=_coverage_reached(bank, best, energies, here, test.spread),
+    p_prof = encode_profiles(model, data.profiles(model.config.profile_length, model.config.profile_spacing)[split.test])
+    return dict(split=dict(by=split.by, seed=split.seed, **{k: len(getattr(split, k)) for k in PARTS}), models=len(models),
+                validation=validation, errors=errors, ids=[data.ids[i] for i in split.test],
+                **retrieval_result(p_prof, test.p_cry), coverage=_coverage_reached(bank, best, energies, here, test.spread),
                 typicality=bank.calibration.typicality(nearest_similarity(test.p_cry, bank.p_cry)).tolist(),
                 true=_json_rows(y[split.test]), predicted={k: _json_rows(p) for k, p in predictors.items()})
 

@@ -30,6 +30,7 @@ class Probe:
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor: return z.double() @ self.weight + self.bias
 
+# %% ../nbs/09a_regress.ipynb #cca276a7
 def fit_probe(
     z: torch.Tensor,  # training features [n, D]
     y: torch.Tensor,  # training targets [n, M], NaN where unknown
@@ -92,20 +93,19 @@ def fit_kernel(
     taken = torch.linspace(0, len(z) - 1, min(most, len(z))).round().long()
     z, y, z_val, y_val = (t.double() for t in (z[taken], y[taken], z_val, y_val))
     groups = known_together(y)
-    bias, spread = torch.full((2, y.shape[1]), torch.nan).double()
+    bias, spread = torch.full((2, y.shape[1]), torch.nan).double()  # NaN for what is not known
     for rows, columns in groups:
         bias[columns] = y[rows][:, columns].mean(0)
         spread[columns] = y[rows][:, columns].std(0).clamp(min=1e-8)
     scale = 1 / z.std(0).clamp(min=1e-8)
     median = torch.pdist((z * scale)[:500]).median()
-    lowest = np.inf
-    best = KernelRidge(z, scale, y, bias)
+    best = (np.inf, KernelRidge(z, scale, y, bias))
     for length in lengths:
         fit = KernelRidge(z * scale / (length * median), scale / (length * median), y, bias)
-        kernel, at_val = fit.kernel(z), fit.kernel(z_val)
+        kernel, at_val = (fit.kernel(x) for x in (z, z_val))
         solved = [(rows, columns, *torch.linalg.eigh(kernel[rows][:, rows])) for rows, columns in groups]
         for strength in strengths:
             alpha = _kernel_weights(solved, y - bias, strength)
             error = float((((at_val @ alpha + bias - y_val) / spread).abs()).nanmean())
-            if error < lowest: lowest, best = error, KernelRidge(fit.nodes.float(), fit.scale, alpha, bias)
-    return best
+            if error < best[0]: best = (error, KernelRidge(fit.nodes.float(), fit.scale, alpha, bias))
+    return best[1]
