@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from .check import PLAUSIBLE, potential_warnings
+from .check import _PLAUSIBLE, potential_warnings
 from .dataset import PARTS
 from .format import Entry, join_datasets, open_dataset, write_dataset
 from .layer import StructureError
@@ -76,10 +76,10 @@ def _database_sources(path: Path, prefix: str = "") -> Iterator[Source]:
     "The rows of an ASE database, their names behind a prefix; ValueError if it is none."
     from ase.db import connect
 
-    from wfclip.data.structure import read_label
+    from wfclip.data.structure import _read_label
     try:
         for row in connect(path).select(include_data=False):
-            yield Source(prefix + read_label(row), str(path), row.id, _labels(row.key_value_pairs))
+            yield Source(prefix + _read_label(row), str(path), row.id, _labels(row.key_value_pairs))
     except Exception as error: raise ValueError(f"{path}: not an ASE database ({error}); check the file.") from None
 
 def _labels(values: dict) -> dict[str, str]:
@@ -335,7 +335,7 @@ def _make_report(records: list[dict], first: np.ndarray) -> dict[str, Any]:
     "What became of all sources, in order; `first` as of `find_duplicates`, of the accepted ones."
     accepted = [r for r in records if "reason" not in r]
     kept = [r for i, r in enumerate(accepted) if first[i] == i]
-    unlikely = [r for r in kept if not PLAUSIBLE[0] < r["work_function"] < PLAUSIBLE[1]]
+    unlikely = [r for r in kept if not _PLAUSIBLE[0] < r["work_function"] < _PLAUSIBLE[1]]
     return dict(sources=len(records), accepted=len(kept), rejected=[r for r in records if "reason" in r],
                 duplicates=_copies(accepted, first),
                 outliers=[{k: r[k] for k in ("id", "source", "work_function")} for r in unlikely],

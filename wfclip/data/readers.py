@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from .grid import BOHR, ENERGY_UNITS, Grid, Stream, cube_header, locpot_header, plane_average
-from .layer import Layer, StructureError, layer_frame, normal_axis
+from .layer import Layer, StructureError, _normal_axis, layer_frame
 from .levels import Levels, levels_beside, merge_levels, pw_outputs, read_pw_structure
 from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
-from .structure import _reason, read_arrays, read_label
+from .structure import _read_arrays, _read_label, _reason
 from ..files import printable
 
 # %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
@@ -124,18 +124,18 @@ def structure_beside(
 def atoms_beside(
     path: Path,  # of a potential
     structure: Any = None,  # path or object that holds the structure; None: looked for
-) -> tuple[tuple, str] | None:  # arrays as of `read_arrays`, and where they were found; None if nowhere
+) -> tuple[tuple, str] | None:  # arrays as of `_read_arrays`, and where they were found; None if nowhere
     "The structure that belongs to a potential without one; StructureError if it cannot be read."
     if structure is None: structure = structure_beside(path)
-    if structure is not None: return read_arrays(structure), str(getattr(structure, "name", structure))
+    if structure is not None: return _read_arrays(structure), str(getattr(structure, "name", structure))
     printed = pw_outputs(sorted(p for p in path.parent.iterdir() if p.is_file()))
-    return (read_arrays(read_pw_structure(printed[0])), printed[0].name) if printed else None
+    return (_read_arrays(read_pw_structure(printed[0])), printed[0].name) if printed else None
 
 # %% ../../nbs/data/01c_readers.ipynb #d40991fb
 def _place(arrays: tuple, id: str) -> tuple[Layer, str, float, float]:
     "The layer, the vector out of it, the heights of the cell and of the layer's middle; ProfileError if it is no layer."
     try:
-        axis, height, center = normal_axis(arrays[1], arrays[2])
+        axis, height, center = _normal_axis(arrays[1], arrays[2])
         return layer_frame(arrays[0], arrays[1], arrays[2], np.full(3, True), id), "abc"[axis], height, center
     except StructureError as error: raise ProfileError(f"its structure is not a layer, {error.problem}") from None
 
@@ -163,7 +163,7 @@ def _grid_layer(grid: Grid, path: Path, structure: Any) -> tuple[Layer | None, s
         arrays = np.array([atomic_numbers[s] for s in grid.symbols]), grid.positions, grid.cell
         return *_place(arrays, file_id(path)), ()
     if (found := atoms_beside(path, structure)): return *_place(found[0], file_id(path)), (f"elements from {found[1]}",)
-    try: axis, height, center = normal_axis(grid.positions, grid.cell)
+    try: axis, height, center = _normal_axis(grid.positions, grid.cell)
     except StructureError as error: raise ProfileError(f"its structure is not a layer, {error.problem}") from None
     return None, "abc"[axis], height, center, ("the header names no elements",)
 
@@ -351,7 +351,7 @@ def _row_potential(row: Any, path: str) -> Potential:
     except (TypeError, ValueError): table = np.empty((0, 0))
     if table.ndim == 1 and len(table): table = np.column_stack([np.arange(1, len(table) + 1) / len(table), table])
     if table.ndim != 2 or table.shape[1] != 2: raise ProfileError(f"data[{key!r}] is no table of two columns; correct the row.")
-    labels = read_label(row)
+    labels = _read_label(row)
     layer, axis, height, center = _place((row.numbers, row.positions, row.cell), labels)
     z, v = table.T
     fraction = bool(0 <= z.min() and z.max() <= 1 + 1e-6)
