@@ -10,7 +10,8 @@ import pytest
 from project import ROOT
 
 from wfclip import load_dataset
-from wfclip.search import Index, search
+from wfclip.index import Index
+from wfclip.search import search
 
 sys.path.insert(0, str(ROOT / "tools"))
 from build_explorer import explorer_data, write_explorer_data  # noqa: E402

@@ -18,7 +18,7 @@ from small import small_run
 
 from wfclip.cli import main
 from wfclip.data.dataset import load_dataset
-from wfclip.search import Index
+from wfclip.index import Index
 
 PATH = f"{ROOT / 'tests'}{os.pathsep}{ROOT}"
 WORK = ("embed many.db single.xyz broken.xyz -o {}.safetensors", "embed small.safetensors -o {}.safetensors",

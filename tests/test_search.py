@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from project import ROOT, python
 from small import small_run
 
-from wfclip import search as module
+from wfclip import index as module
 from wfclip.data.dataset import load_dataset
 from wfclip.data.profile import Profile
 from wfclip.data.structure import read_layer
+from wfclip.index import (
+    Index, crystal_columns, element_bits, index_about, index_dataset, profile_columns, top_k, write_index,
+)
 from wfclip.predict import Predictor
-from wfclip.search import (Index, build_index, build_index_from_dataset, candidate_lines, element_bits, search, top_k,
-                           write_index)
+from wfclip.search import candidate_lines, search
 
 def rows(first: int, size: int, embeddings) -> dict:
     "Columns of made-up materials"
@@ -40,7 +42,7 @@ def test_memory_is_flat(tmp_path):
 import resource, sys
 import numpy as np, torch
 from test_search import rows
-from wfclip.search import Index, top_k, write_index
+from wfclip.index import Index, top_k, write_index
 n, D, size = 200_000, 384, 4000
 query, planted = np.eye(D, dtype=np.float32)[7], (5, 77_777, 199_999)
 def blocks():
@@ -72,7 +74,7 @@ def test_a_kill_leaves_nothing_behind(tmp_path):
 import os
 import numpy as np
 from test_search import rows
-from wfclip.search import write_index
+from wfclip.index import write_index
 def blocks():
     yield rows(0, 9, np.eye(9))
     os.kill(os.getpid(), {int(signal.SIGKILL)})
@@ -88,8 +90,8 @@ def test_a_full_disk_leaves_the_old_index(tmp_path, monkeypatch):
     write_index(path, [rows(0, 9, np.eye(9))], **ABOUT)
     old = path.read_bytes()
 
-    def full(file):
-        yield b"some"
+    def full(file, kind):
+        yield np.zeros(1, kind)
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(module, "_spooled", full)
     with pytest.raises(OSError, match="No space"): write_index(path, [rows(0, 5, np.eye(5))], **ABOUT)
@@ -126,9 +128,10 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")
     predictor = Predictor.from_pretrained(small_run(folder), "cpu")
     data = load_dataset(folder / "small.safetensors")
-    build_index_from_dataset(data, folder / "crystals.safetensors", predictor)
+    index_dataset(data, folder / "crystals.safetensors", predictor)
     profiles = [data.profile(i) for i in range(len(data))]
-    assert build_index(profiles, folder / "profiles.safetensors", predictor, side="profile") == (len(data), 0)
+    columns = profile_columns(profiles, data.ids, predictor)
+    write_index(folder / "profiles.safetensors", [columns], **index_about(predictor, "profile"))
     return folder, predictor, data
 
 
@@ -153,10 +156,9 @@ def test_either_side_answers_either_query(run):
 def test_predicted_and_never_seen(run, tmp_path):
     folder, predictor, data = run
     strange = replace(data.layer(0), numbers=np.full_like(data.layer(0).numbers, 93), id="strange")
-    layers, said = [data.layer(1), strange, data.layer(1).repeat(2, 2)], []
-    assert build_index([layers[0], folder / "nothing.cif", *layers[1:]], tmp_path / "own.safetensors", predictor,
-                       report=said.append) == (3, 1)
-    assert len(said) == 1 and said[0].startswith(f"{folder}/nothing.cif: no such file")
+    layers = [data.layer(1), strange, data.layer(1).repeat(2, 2)]
+    columns = crystal_columns(layers, ["a", "b", "c"], predictor)
+    write_index(tmp_path / "own.safetensors", [columns], **index_about(predictor, "crystal"))
     found = search(like=layers[0], index=tmp_path / "own.safetensors", model=folder / "run", device="cpu")
     assert [c.predicted for c in found] == [True] * 3 and [c.same for c in found] == [True, True, False]
     assert [c.unseen for c in found] == [False, False, True] and found[2].id == "strange"

@@ -17,11 +17,11 @@ import torch
 from wfclip import load_dataset
 from wfclip.data.dataset import PARTS, WorkFunctionDataset
 from wfclip.files import WEIGHTS
+from wfclip.index import Index, top_k
 from wfclip.nn.clip import read_config
 from wfclip.nn.elements import element_table
 from wfclip.plot import plateau_windows, project
 from wfclip.predict import Predictor
-from wfclip.search import Index, top_k
 
 NEIGHBORS = 8
 PREDICTED = "phi_top", "phi_bottom", "ionization_energy", "electron_affinity"

@@ -27,10 +27,15 @@ from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import WorkFunctionDataset, load_dataset
 from wfclip.evaluate import evaluate, evaluation_table
 from wfclip.files import WEIGHTS
+from wfclip.index import index_dataset
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.predict import Predictor
+<<<<<<< HEAD
 from wfclip.search import build_index_from_dataset
 from wfclip.train import read_run, train
+=======
+from wfclip.train import TrainConfig, read_run, train
+>>>>>>> 1865d33 (The index gets a room apart from the question, and jobs one apart from what they do; embed and predict to a file are always jobs)
 
 RECIPE: dict = dict(split="formula", lr=3e-4)
 
@@ -65,7 +70,7 @@ def pack(runs: list[Path], data: WorkFunctionDataset) -> None:
         tower.save_pretrained(WEIGHTS / name, half=True)
     model, towers = WFClip.from_pretrained(), [CrystalTower.from_pretrained(WEIGHTS / m) for m in members]
     write_bank(build_bank(model, data, split, towers), WEIGHTS / "bank.safetensors", half=True)
-    build_index_from_dataset(data, WEIGHTS / "index.safetensors", Predictor.from_pretrained(None, "cpu"))
+    index_dataset(data, WEIGHTS / "index.safetensors", Predictor.from_pretrained(None, "cpu"))
     result = evaluate(model, data, split, towers)
     print(evaluation_table(result))
     about = dict(members=len(runs), training=vars(training), versions={p: version(p) for p in ("wfclip", "torch", "numpy")})

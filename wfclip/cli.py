@@ -282,8 +282,9 @@ def _predict(args: argparse.Namespace) -> int:
 
 # %% ../nbs/15_cli.ipynb #fd632848
 def _predict_to_file(args: argparse.Namespace) -> int:
+    from wfclip.jobs import share_device
     from wfclip.predict import Predictor
-    from wfclip.screen import predict_files, share_device
+    from wfclip.screen import predict_files
     if args.json or args.csv: raise ValueError("--out takes the format from the file's name; leave out --json and --csv.")
     if args.plot: raise ValueError("pictures are drawn of what is printed; leave out --out, or --plot.")
     predictor = Predictor.from_pretrained(args.model, share_device(args.device))
@@ -305,12 +306,12 @@ def _work(out: str, what: str, job: Callable) -> int:
 def _index(name: str, folder: str, args: argparse.Namespace) -> str:
     "The index that --index names, or one made in a folder of the dataset that it names."
     from wfclip.data.dataset import load_dataset
+    from wfclip.index import index_dataset
     from wfclip.predict import Predictor
-    from wfclip.search import build_index_from_dataset
     try: data = load_dataset(name)
     except ValueError: return name
     out = f"{folder}/index.safetensors"
-    n = build_index_from_dataset(data, out, Predictor.from_pretrained(args.model, args.device))
+    n = index_dataset(data, out, Predictor.from_pretrained(args.model, args.device))
     _say(f"embedded {n} materials of {data.path}; to keep that: wfclip embed {quote(name)} -o FILE")
     return out
 
@@ -351,8 +352,9 @@ def _search(args: argparse.Namespace) -> int:
     _option("--efermi", type=float, metavar="E", help="Fermi level in the zero of profiles' files, eV, if they do not say"),
     _MODEL, _DEVICE)
 def _embed(args: argparse.Namespace) -> int:
+    from wfclip.jobs import share_device
     from wfclip.predict import Predictor
-    from wfclip.screen import embed_files, share_device
+    from wfclip.screen import embed_files
     predictor = Predictor.from_pretrained(args.model, share_device(args.device))
     sources = list(_expand(args.files)) if args.side == "crystal" else args.files
     return _work(args.out, f"{args.side} embeddings", lambda: embed_files(
