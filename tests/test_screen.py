@@ -222,7 +222,7 @@ def test_all_formats_agree(folder, alone):
 def test_memory_is_flat(folder):
     code = """
 from pathlib import Path
-from wfclip.data.dataset import join_datasets
+from wfclip.data.format import join_datasets
 from wfclip.predict import Predictor
 from wfclip.screen import embed_files, predict_files
 def anonymous():

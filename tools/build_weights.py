@@ -31,7 +31,7 @@ from wfclip.index import index_dataset
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.predict import Predictor
 <<<<<<< HEAD
-from wfclip.search import build_index_from_dataset
+from wfclip.index import index_dataset
 from wfclip.train import read_run, train
 =======
 from wfclip.train import TrainConfig, read_run, train
