@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from wfclip.bank import (
-    METHODS, Bank, build_bank, computed_energies, nearest_similarity, predict_energies, without_faces,
+    METHODS, Bank, build_bank, computed_energies, _nearest_similarity, predict_energies, without_faces,
 )
 from .data.dataset import PARTS, Split, WorkFunctionDataset
 from .encode import Features, encode, encode_profiles, graph_options
 from .energies import ENERGIES, POLAR, energy_names
 from .nn.clip import CrystalTower, WFClip
 from .nn.elements import element_descriptors
-from .regress import known_together
+from .regress import _known_together
 
 # %% ../nbs/11_evaluate.ipynb #52cb41d9
 def ranks(
@@ -72,7 +72,7 @@ def baselines(
     out: dict[str, np.ndarray] = {}
     ridge = make_pipeline(StandardScaler(), RidgeCV(10. ** np.arange(-2, 5)))
     forest = RandomForestRegressor(300, max_features=.3, random_state=split.seed)
-    for rows, columns in known_together(y[split.train]):
+    for rows, columns in _known_together(y[split.train]):
         train = split.train[rows]
         known = y[np.ix_(train, columns)].squeeze()
         nearest = np.array([np.abs(fraction[train] - f).sum(1).argmin() for f in fraction[test]])
@@ -182,7 +182,7 @@ def evaluate(
     return dict(split=dict(by=split.by, seed=split.seed, **{k: len(getattr(split, k)) for k in PARTS}), models=len(models),
                 validation=validation, errors=errors, ids=[data.ids[i] for i in split.test],
                 **retrieval_result(p_prof, test.p_cry), coverage=_coverage_reached(bank, best, energies, here, test.spread),
-                typicality=bank.calibration.typicality(nearest_similarity(test.p_cry, bank.p_cry)).tolist(),
+                typicality=bank.calibration.typicality(_nearest_similarity(test.p_cry, bank.p_cry)).tolist(),
                 true=_json_rows(y[split.test]), predicted={k: _json_rows(p) for k, p in predictors.items()})
 
 # %% ../nbs/11_evaluate.ipynb #6331d978
