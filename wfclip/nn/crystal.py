@@ -67,7 +67,9 @@ class CrystalEncoder(nn.Module):
         "Vectors of the atoms after the last block; ValueError if the graphs lack a geometry that the model reads."
         with torch.autocast(weight.device.type, enabled=False):
             extra = self.moments(self.embed(batch.numbers), batch, expanded, weight) if self.moments else batch.extra
-            if extra is None: raise ValueError("This model reads the local geometry: make its graphs with geometry=True.")
+            if extra is None or len(extra[0]) + self.config.atom_dim != self.fuse.in_features:
+                raise ValueError("This model reads the local geometry: make its graphs with geometry=True, "
+                                 f"k={self.config.k_neighbors}.")
             h = self.fuse(torch.cat([self.local(batch, expanded, weight), extra], 1))
             origin = self.expand(weight.new_zeros(()))
             biases = [bias(batch, expanded, origin, weight) for bias in self.biases]

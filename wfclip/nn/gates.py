@@ -43,7 +43,8 @@ class GatedConv(nn.Module):
         edge_dim: int,  # length of an edge's features
     ):
         super().__init__()
-        self.gate, self.core = EdgeLinear(dim, edge_dim, dim), EdgeLinear(dim, edge_dim, dim)
+        self.gate = EdgeLinear(dim, edge_dim, dim)
+        self.core = EdgeLinear(dim, edge_dim, dim)
 
     def forward(self,
         h: torch.Tensor,  # atom features [N, dim]

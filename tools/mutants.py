@@ -1,0 +1,249 @@
+"""Break a component on purpose and see whether its own notebook notices.
+
+    python tools/mutants.py                  # all changes, and nbs/results/mutants.json
+    python tools/mutants.py attention -j 2   # those of some components, two at a time; nothing is written
+
+A component is tested where it is explained: whoever changes it runs one notebook, and that must suffice. Each change below is
+made in a scratch copy of the notebooks and the package, exported, and the notebook alone is run with its tests. A change that
+no test notices has survived; none may. Other changes of the same kind are worth trying: add them here.
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import local
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "nbs/results/mutants.json"
+RUN = """
+import sys
+from pathlib import Path
+from nbdev.config import get_config
+from nbdev.test import test_nb
+ok, seconds = test_nb(Path(sys.argv[1]), skip_flags=get_config().tst_flags.split(), basepath=get_config().config_path)
+sys.exit(not ok)
+"""
+
+
+class Mutant(NamedTuple):
+    "One change to one exported cell."
+    component: str  # in a word or two
+    notebook: str  # under nbs/, without ending
+    change: str  # what is wrong afterwards
+    old: str  # text that occurs once in the exported cells
+    new: str  # what takes its place
+
+
+def of(component: str, notebook: str, *changes: tuple[str, str, str]) -> list[Mutant]:
+    return [Mutant(component, notebook, *change) for change in changes]
+
+
+MUTANTS = [
+    *of("elements", "nn/00_elements",
+        ("the free vectors do not start at zero", "nn.init.zeros_(self.free.weight)", "pass"),
+        ("a gap is filled from the farthest element of the group", "argmin()]]", "argmax()]]"),
+        ("descriptors are not standardised", "(x - x.mean(0)) / x.std(0)", "x - x.mean(0)"),
+        ("empty shells have holes", "np.where(filled > 0, 1 - filled, 0)", "1 - filled"),
+        ("deep levels are not cut", ".clip(min=_CORE)", ""),
+        ("the table is not saved with the weights", "element_descriptors() if descriptors else None)",
+         "element_descriptors() if descriptors else None, persistent=False)"),
+        ("only the descriptors count", "table = table + self.mlp(self.descriptors)", "table = self.mlp(self.descriptors)")),
+    *of("Gaussian expansion", "nn/01_expansion",
+        ("the width is half the spacing", "self.width = cutoff / (n - 1)", "self.width = cutoff / (n - 1) / 2"),
+        ("the centres do not reach the cutoff", "torch.linspace(0, cutoff, n)", "torch.linspace(0, cutoff - 1, n)"),
+        ("a factor of two in the exponent", "/ self.width)**2)", "/ self.width)**2 / 2)"),
+        ("the soft edge has a double zero only", "return (1 - x)**3 * series", "return (1 - x)**2 * series"),
+        ("the series of the soft edge is one term short", "for k in reversed(range(p))", "for k in reversed(range(p - 1))"),
+        ("the soft edge is not held at zero beyond the cutoff", ".clamp(max=1)", "")),
+    *of("neighbours", "data/02_neighbors",
+        ("half of the edges only", "full_list=True", "full_list=False"),
+        ("periodic along the normal too", "(True, True, False)", "(True, True, True)"),
+        ("sender and receiver exchanged", "return j.take(order), i.take(order)", "return i.take(order), j.take(order)"),
+        ("not sorted by distance", "i * (2 * cutoff) + dist", "i * (2 * cutoff) - dist"),
+        ("vectors point the other way", "vec.take(order, 0), dist", "-vec.take(order, 0), dist")),
+    *of("geometry", "data/03_geometry",
+        ("no shells", "(dist[1:] - dist[:-1] > SHELL_GAP) | ", "(dist[1:] > -1) | "),
+        ("nothing fades at the cutoff", "fade = t * t * (3 - 2 * t)", "fade = np.ones_like(t)"),
+        ("cosines in ascending order", "np.sort(rank[j] + ", "np.sort(rank[j] - "),
+        ("rows of equal distance in the order of the file", "np.lexsort((key, d_ij))", "np.lexsort((0 * key, d_ij))"),
+        ("missing neighbours at distance zero", "(shell, [cutoff])", "(shell, [0.0])"),
+        ("the cutoff of the list is not that of the fading", "np.minimum(cutoff - d_ij, 1)", "np.minimum(8.0 - d_ij, 1)")),
+    *of("images", "data/03a_images",
+        ("one image counts for all", "y = sum_harmonics(vec.take(order, 0), dist, new.cumsum() - 1, len(start))",
+         "y = sum_harmonics(vec.take(at, 0), dist[start], np.arange(len(start)), len(start))"),
+        ("a harmonic with the wrong sign", '(15, {"xz": 1})', '(15, {"xz": -1})'),
+        ("the mean distance is the sum", "/ y[:, 0] if len(start) else dist", "if len(start) else dist")),
+    *of("gates", "nn/02_gates",
+        ("no sigmoid in the gate", "edge_attr).sigmoid()", "edge_attr)"),
+        ("no outer softplus", "return h + softplus(total)", "return h + total"),
+        ("no residual", "return h + softplus(total)", "return softplus(total)"),
+        ("messages are not weighted", "message = message * weight[:, None]", "pass"),
+        ("messages go to the sender", "index_add(0, edge_index[1]", "index_add(0, edge_index[0]"),
+        ("sender and receiver share a matrix", "linear(h, w_sender)", "linear(h, w_receiver)"),
+        ("the receiver's bias is lost", "linear(h, w_receiver, self.bias)", "linear(h, w_receiver)")),
+    *of("attention", "nn/03_attention",
+        ("the bias of the diagonal and of far pairs exchanged", "for e in (0 * self_expanded, self_expanded,",
+         "for e in (self_expanded, 0 * self_expanded,"),
+        ("padding is not masked", "bias.masked_fill(~_real_pairs(batch)[..., None], MASKED)", "bias"),
+        ("images are not counted", "(weight * batch.edge_y[:, 0])[:, None]", "weight[:, None]"),
+        ("images do not fade", "(weight * batch.edge_y[:, 0])[:, None]", "batch.edge_y[:, :1]"),
+        ("an atom does not see itself", "kernel(self_expanded).expand", "(0 * kernel(self_expanded)).expand"),
+        ("the kernel is not limited", ".clamp(max=20)", ""),
+        ("scores are not scaled", " * q.shape[-1] ** -0.5 + bias", " + bias"),
+        ("the bias stands outside the softmax", "** -0.5 + bias).softmax(-1)", "** -0.5).softmax(-1) + bias"),
+        ("heads are mixed up", ".permute(2, 0, 3, 1, 4)", ".flip(3).permute(2, 0, 3, 1, 4)"),
+        ("the block has no second norm", "self.mlp(self.norm2(h))", "self.mlp(h)"),
+        ("the block norms after the attention", "self.attention(self.norm1(h), bias, ptr)", "self.norm1(self.attention(h, bias, ptr))"),
+        ("ReLU for GELU", "nn.GELU()", "nn.ReLU()")),
+    *of("pooling", "nn/04_pooling",
+        ("the 0e branch without its e3nn layer", "torch.cat([self.scalar(a), self.mixed(b)], 1)", "torch.cat([a, self.mixed(b)], 1)"),
+        ("projecting to 768", "nn.Linear(dim, 5 * self.n)", "nn.Linear(dim, 6 * self.n)"),
+        ("the published pooling takes the mean", 'pooling: str = "sum",  # "sum" as published', 'pooling: str = "mean",  # "sum" as published'),
+        ("the mean is a sum", 'return total if how == "sum" else', 'return total if how else'),
+        ("vectors are not divided by the root of their number", "return total / (1 + around[:, :, :1]).sqrt()", "return total"),
+        ("the receiver does not count", "+ self.receiver(h)[:, :, None] * around[:, :, 1:]", ""),
+        ("vectors do not fade", "y = weight[:, None] * batch.edge_y[:, :4]", "y = batch.edge_y[:, :4]"),
+        ("the length is not softened", "(u.square().sum(-1) + 1).sqrt()", "(u.square().sum(-1) + 1e-12).sqrt()"),
+        ("no gate before the mixing", "(gate[:, :, None] * v)", "v"),
+        ("the inner product is that of u with itself", "(u * v).sum(-1) / length", "(u * u).sum(-1) / length"),
+        ("the pooled vector is made of v", "self.vector(u.flatten(1))", "self.vector(v.flatten(1))")),
+    *of("moments", "nn/04a_moments",
+        ("moments do not fade", " * weight[:, None]", ""),
+        ("the sender does not count", "self.sender(h).index_select(0, src) * self.radial(expanded)", "self.radial(expanded)"),
+        ("degree zero in place of one", "batch.edge_y[:, 1:sum(sizes)]", "batch.edge_y[:, :sum(sizes) - 1]"),
+        ("no norm at the end", "return self.norm(torch.cat(list(map(_moment_invariants, a, self.mix)), 1))",
+         "return torch.cat(list(map(_moment_invariants, a, self.mix)), 1)"),
+        ("the other component", "(a * b).sum(-1) / length(b)", "(a * b).sum(-1) / length(a)"),
+        ("mixing with the transpose", '"ncm,dc->ndm"', '"ncm,cd->ndm"')),
+    *of("crystal encoder", "nn/05_crystal",
+        ("only the first of two gated convolutions", "for gate in self.gates: h", "for gate in self.gates[:1]: h"),
+        ("the bias of the first block in both", "for bias, block in zip(biases, self.blocks)", "for bias, block in zip(biases[:1] * 2, self.blocks)"),
+        ("messages count images but do not fade", "times = weight if self.config.smooth_cutoff else None", "times = None"),
+        ("all images where the nearest was asked for", "if self.config.all_images: times", "if True: times"),
+        ("no norm before the pooling", "return self.norm(h)", "return h"),
+        ("moments of atoms after the convolutions", "self.moments(self.embed(batch.numbers), batch", "self.moments(self.local(batch, expanded, weight), batch"),
+        ("the cutoff is always 8", "smooth_cutoff(batch.edge_dist, self.config.cutoff)", "smooth_cutoff(batch.edge_dist, 8.0)"),
+        ("gates start half open", "nn.init.constant_(bias, c.gate_bias)", "pass")),
+    *of("ResNet1D", "nn/06_resnet1d",
+        ("the residual block without its inner ReLU", "_conv_norm(n_in, n_out, 3, stride), nn.ReLU(), _conv_norm", "_conv_norm(n_in, n_out, 3, stride), _conv_norm"),
+        ("no shortcut", "torch.relu(self.f(w) + self.shortcut(w))", "torch.relu(self.f(w) + 0 * self.shortcut(w))"),
+        ("no outer ReLU", "return torch.relu(self.f(w) + self.shortcut(w))", "return self.f(w) + self.shortcut(w)"),
+        ("one block in each stage", "nn.Sequential(first, BasicBlock(n_out, n_out))", "nn.Sequential(first)"),
+        ("the first stage is strided too", "stride=2 if len(self.stages) else 1", "stride=2"),
+        ("the stem has no ReLU", "_conv_norm(1, widths[0], 7, 2), nn.ReLU(), nn.MaxPool2d", "_conv_norm(1, widths[0], 7, 2), nn.MaxPool2d"),
+        ("the largest in place of the mean at the end", ".mean((2, 3)))", ".amax((2, 3)))"),
+        ("gradients of the taps in reverse", "torch.stack(taps, 1)", "torch.stack(taps[::-1], 1)")),
+    *of("loss", "nn/07_loss",
+        ("one direction only", "(cross_entropy(by_profile, target) + cross_entropy(by_crystal, target)) / 2", "cross_entropy(by_profile, target)"),
+        ("twice as large", "cross_entropy(by_crystal, target)) / 2", "cross_entropy(by_crystal, target))"),
+        ("under autocast as it comes", "enabled=False", "enabled=True"),
+        ("the scale may exceed 100", "clamp_(0, math.log(100))", "clamp_(0, math.log(1000))"),
+        ("the scale may fall below 1", "clamp_(0, math.log(100))", "clamp_(-1, math.log(100))"),
+        ("a start at another temperature", "torch.tensor(-math.log(tau))", "torch.tensor(math.log(tau))")),
+    *of("heads", "nn/08_heads",
+        ("the step is along x", "v[:, 2]", "v[:, 0]"),
+        ("means are not added", "(self.net(z_cry) * self.std + self.mean)", "(self.net(z_cry) * self.std)"),
+        ("the profile is not compared with its mirror image", 'if name == "profile": loss', 'if name == "": loss'),
+        ("unknown targets count", "known = ~target.isnan()", "known = torch.ones_like(target, dtype=torch.bool)"),
+        ("an error is not divided by its deviation", "(predicted - target) / scale, 0", "predicted - target, 0"),
+        ("a target is divided by all materials", "total = total + loss.sum() / n", "total = total + loss.mean()"),
+        ("a tiny deviation is not held", "std.clamp(min=max(float(std.max()) / 10, 1e-6))", "std.clamp(min=1e-6)"),
+        ("a step with its sign for |step|", 'target["step"].abs()', 'target["step"]')),
+    *of("towers", "nn/09_clip",
+        ("crystals are embedded by the head of the profiles", "normalize(self.crystal_head(z).float(), dim=1)", "normalize(z.float(), dim=1)"),
+        ("embeddings are not of unit length", "normalize(self.profile_head(self.profile(profiles)).float(), dim=1)", "self.profile_head(self.profile(profiles)).float()"),
+        ("the temperature is not used", "self.temperature(), distributed", "1.0, distributed"),
+        ("heads are not standardised", "self.heads.scale(), distributed", "None, distributed"),
+        ("the heads' weight is left out", "contrast + self.model.config.joint_weight * heads", "contrast + heads"),
+        ("half precision is not given back", "t.half() if half and", "t.half() if")),
+    *of("profile", "data/01_profile",
+        ("the work function is that of the upper face", "return (self.phi_top + self.phi_bottom) / 2 - self.efermi", "return self.phi_top - self.efermi"),
+        ("a flip keeps the plateaus", "phi_top=self.phi_bottom, phi_bottom=self.phi_top)", "phi_top=self.phi_top, phi_bottom=self.phi_bottom)"),
+        ("a flip does not turn the heights", "z=-self.z[::-1]", "z=self.z"),
+        ("beyond the data the plateaus are exchanged", "left=self.phi_bottom, right=self.phi_top", "left=self.phi_top, right=self.phi_bottom"),
+        ("the step has the other sign", "return self.phi_top - self.phi_bottom", "return self.phi_bottom - self.phi_top"),
+        ("band edges are not moved with the zero", '("phi", "phi_top", "phi_bottom", "vbm", "cbm", "efermi")', '("phi", "phi_top", "phi_bottom", "efermi")'),
+        ("the cell is cut in its middle", "k = np.arange(cut, cut + n)", "k = np.arange(n // 2, n // 2 + n)")),
+]
+
+
+def export(scratch: Path) -> None:
+    subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"], cwd=scratch, check=True,
+                   capture_output=True)
+
+
+def make_scratch(folder: Path) -> Path:
+    "A copy of the notebooks and the package; what is large and not changed is linked."
+    shutil.copytree(ROOT / "nbs", folder / "nbs", ignore=shutil.ignore_patterns(".*", "_*.ipynb"))
+    large = shutil.ignore_patterns("__pycache__", "weights", "examples", "*.safetensors")
+    shutil.copytree(ROOT / "wfclip", folder / "wfclip", ignore=large)
+    for name in ("weights", "examples", "data/dft2d.safetensors"): (folder / "wfclip" / name).symlink_to(ROOT / "wfclip" / name)
+    for name in ("settings.ini", "pyproject.toml", "setup.py", "_quarto.yml", "README.md"): shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def apply(scratch: Path, mutant: Mutant) -> Path:
+    "Make a change, export it, and give the notebook; ValueError unless the text occurs once."
+    path = scratch / f"nbs/{mutant.notebook}.ipynb"
+    notebook = json.loads((ROOT / f"nbs/{mutant.notebook}.ipynb").read_text(encoding="utf-8"))
+    found = 0
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code" or not source.startswith("#| export") or mutant.old not in source: continue
+        found += source.count(mutant.old)
+        cell["source"] = source.replace(mutant.old, mutant.new).splitlines(keepends=True)
+    if found != 1: raise ValueError(f"{mutant.notebook}: {mutant.old!r} occurs {found} times; mend tools/mutants.py.")
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    export(scratch)
+    return path
+
+
+def is_caught(scratch: Path, mutant: Mutant | None, notebook: str) -> bool:
+    "Whether the notebook fails with the change (None: without one)."
+    path = scratch / f"nbs/{notebook}.ipynb"
+    if mutant: apply(scratch, mutant)
+    env = os.environ | dict(PYTHONPATH=str(scratch), OMP_NUM_THREADS="1", MPLBACKEND="agg", PYTHONDONTWRITEBYTECODE="1")
+    try: code = subprocess.run([sys.executable, "-c", RUN, path], cwd=path.parent, env=env, capture_output=True, timeout=300).returncode
+    except subprocess.TimeoutExpired: code = 1
+    if mutant:  # back to what it was
+        shutil.copy(ROOT / f"nbs/{notebook}.ipynb", path)
+        export(scratch)
+    return code != 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("components", nargs="*", metavar="COMPONENT", help="default: all")
+    parser.add_argument("-j", type=int, default=1, metavar="N", help="notebooks at a time")
+    args = parser.parse_args()
+    chosen = [m for m in MUTANTS if not args.components or m.component in args.components]
+    with tempfile.TemporaryDirectory() as folder:
+        own = local()
+        def scratch() -> Path:
+            if not hasattr(own, "path"): own.path = make_scratch(Path(tempfile.mkdtemp(dir=folder)))
+            return own.path
+        def whole(notebook: str) -> bool: return not is_caught(scratch(), None, notebook)
+        def run(mutant: Mutant) -> dict:
+            row = dict(component=mutant.component, change=mutant.change, notebook=mutant.notebook,
+                       caught=is_caught(scratch(), mutant, mutant.notebook))
+            print(f"{'caught' if row['caught'] else 'SURVIVED':8}  {mutant.component:18}  {mutant.change}", flush=True)
+            return row
+        with ThreadPoolExecutor(args.j) as pool:
+            notebooks = list(dict.fromkeys(m.notebook for m in chosen))
+            broken = [n for n, ok in zip(notebooks, pool.map(whole, notebooks)) if not ok]
+            if broken: sys.exit(f"these fail without any change: {', '.join(broken)}")
+            rows = list(pool.map(run, chosen))
+    survived = sum(not row["caught"] for row in rows)
+    print(f"{len(rows)} changes, {survived} survived")
+    if not args.components: RESULT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    sys.exit(survived > 0)
+
+
+if __name__ == "__main__":
+    main()
