@@ -19,7 +19,7 @@ from wfclip.data.dataset import load_dataset
 from wfclip.data.profile import Profile
 from wfclip.data.structure import read_layer
 from wfclip.index import (
-    Index, crystal_columns, element_bits, index_about, index_dataset, profile_columns, top_k, write_index,
+    Index, _crystal_columns, _element_bits, _index_about, _profile_columns, index_dataset, top_k, write_index,
 )
 from wfclip.predict import Predictor
 from wfclip.search import candidate_lines, search
@@ -29,7 +29,7 @@ def rows(first: int, size: int, embeddings) -> dict:
     wf, one = np.linspace(4, 5, size), np.ones(size)
     energies = dict.fromkeys(("phi_top", "phi_bottom", "work_function", "ionization_energy", "electron_affinity"), wf)
     texts = {k: [f"{k} {i}" for i in range(first, first + size)] for k in ("id", "formula", "source")}
-    return energies | texts | dict(embeddings=embeddings, elements=element_bits([[42, 16]] * size), n_atoms=3 * one,
+    return energies | texts | dict(embeddings=embeddings, elements=_element_bits([[42, 16]] * size), n_atoms=3 * one,
                                    gap=0 * one, thickness=one, step=0 * one, unseen=0 * one, predicted=one, faces_known=one)
 
 
@@ -130,8 +130,8 @@ def run(tmp_path_factory):
     data = load_dataset(folder / "small.safetensors")
     index_dataset(data, folder / "crystals.safetensors", predictor)
     profiles = [data.profile(i) for i in range(len(data))]
-    columns = profile_columns(profiles, data.ids, predictor)
-    write_index(folder / "profiles.safetensors", [columns], **index_about(predictor, "profile"))
+    columns = _profile_columns(profiles, data.ids, predictor)
+    write_index(folder / "profiles.safetensors", [columns], **_index_about(predictor, "profile"))
     return folder, predictor, data
 
 
@@ -157,8 +157,8 @@ def test_predicted_and_never_seen(run, tmp_path):
     folder, predictor, data = run
     strange = replace(data.layer(0), numbers=np.full_like(data.layer(0).numbers, 93), id="strange")
     layers = [data.layer(1), strange, data.layer(1).repeat(2, 2)]
-    columns = crystal_columns(layers, ["a", "b", "c"], predictor)
-    write_index(tmp_path / "own.safetensors", [columns], **index_about(predictor, "crystal"))
+    columns = _crystal_columns(layers, ["a", "b", "c"], predictor)
+    write_index(tmp_path / "own.safetensors", [columns], **_index_about(predictor, "crystal"))
     found = search(like=layers[0], index=tmp_path / "own.safetensors", model=folder / "run", device="cpu")
     assert [c.predicted for c in found] == [True] * 3 and [c.same for c in found] == [True, True, False]
     assert [c.unseen for c in found] == [False, False, True] and found[2].id == "strange"

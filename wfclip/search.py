@@ -20,7 +20,7 @@ import torch
 
 from .data.profile import Profile
 from .data.structure import read_layer
-from .index import FLAGS, LEVELS, TEXTS, Index, element_bits, embed_profiles, load_profile, model_digest, nearest_unit
+from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits, _embed_profiles, _load_profile, model_digest, nearest_unit
 from .predict import Predictor
 
 # %% ../nbs/13_search.ipynb #535346af
@@ -34,7 +34,7 @@ def _atomic_numbers(symbols: str | Iterable[str]) -> dict[str, int]:
 
 # %% ../nbs/13_search.ipynb #e35a6452
 def _element_conditions(
-    has: np.ndarray,  # elements of n materials, as of `element_bits` [n, 15]
+    has: np.ndarray,  # elements of n materials, as of `_element_bits` [n, 15]
     elements: str | Iterable[str] = (),  # must contain all of these
     exclude: str | Iterable[str] = (),  # must contain none of these
     only: str | Iterable[str] = (),  # must be made of nothing but these
@@ -43,7 +43,7 @@ def _element_conditions(
     tests = {"with": (elements, lambda b: ((has & b) == b).all(1)), "without": (exclude, lambda b: ~(has & b).any(1)),
              "of nothing but": (only, lambda b: ~(has & ~b).any(1))}
     asked = {word: (_atomic_numbers(symbols), test) for word, (symbols, test) in tests.items()}
-    return {f"{word} {', '.join(z)}": test(element_bits([[*z.values()]])[0]) for word, (z, test) in asked.items() if z}
+    return {f"{word} {', '.join(z)}": test(_element_bits([[*z.values()]])[0]) for word, (z, test) in asked.items() if z}
 
 # %% ../nbs/13_search.ipynb #29fdf2f7
 def _energy_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
@@ -103,9 +103,9 @@ class Candidate:
 def _candidate(index: Index, i: int, **more: Any) -> Candidate:
     "Material i of an index, with its rank and similarity."
     number = lambda x: None if np.isnan(x) else round(float(x), 4)
-    texts = {name: index.text(name, i) for name in TEXTS}
-    flags = {k: bool(index[k][i]) for k in FLAGS}
-    return Candidate(**texts, **flags, **{k: number(index[k][i]) for k in (*LEVELS, "thickness")}, **more,
+    texts = {name: index.text(name, i) for name in _TEXTS}
+    flags = {k: bool(index[k][i]) for k in _FLAGS}
+    return Candidate(**texts, **flags, **{k: number(index[k][i]) for k in (*_LEVELS, "thickness")}, **more,
                      n_atoms=int(index["n_atoms"][i]) or None)
 
 # %% ../nbs/13_search.ipynb #48b01136
@@ -119,9 +119,9 @@ def _embed_query(predictor: Predictor, profile: str | os.PathLike | Profile | No
     "Embed a profile or a structure; ValueError if it cannot be read, or if both are given."
     if profile is not None and like is not None: raise ValueError("give a profile or a structure to be like, not both.")
     if profile is not None:
-        p = load_profile(profile, efermi)
+        p = _load_profile(profile, efermi)
         words = f"profile {p.id}: top {p.phi_top:.2f} eV, bottom {p.phi_bottom:.2f} eV from the Fermi level"
-        return Query(embed_profiles([p], predictor)[0], words)
+        return Query(_embed_profiles([p], predictor)[0], words)
     layer = read_layer(like)
     unseen = "".join(f"; the model never saw {z}" for z in sorted(set(layer.symbols) - predictor.elements))
     size = f"{len(layer)} atoms, thickness {layer.thickness:.2f} Å, vacuum {layer.vacuum:.2f} Å"
