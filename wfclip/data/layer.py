@@ -188,6 +188,7 @@ def _suspects(layer: Layer, distance: float) -> np.ndarray:
     same = np.flatnonzero((boxes[order[1:]] == boxes[order[:-1]]).all(axis=1))
     return np.sort(order[same[0]:same[0] + 2]) if len(same) else np.arange(len(layer))
 
+# %% ../../nbs/data/00_layer.ipynb #20214070
 def _check_layer(layer: Layer):
     from ase.data import covalent_radii
     from vesin import NeighborList
