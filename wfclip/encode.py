@@ -21,7 +21,7 @@ def graph_options(
     models: Sequence[CrystalTower | WFClipConfig],  # an ensemble, or one; or their configurations
 ) -> dict[str, Any]:  # cutoff in Å, geometry, k: arguments of `WorkFunctionDataset.graphs` and `flat_graphs`
     "How the graphs are made that these models read; ValueError if they read different ones."
-    configs = [getattr(m, "config", m) for m in models]
+    configs = [m if isinstance(m, WFClipConfig) else m.config for m in models]
     readers = [c for c in configs if not c.smooth_geometry]
     for what, values in (("cutoff", {c.cutoff for c in configs}), ("k_neighbors", {c.k_neighbors for c in readers})):
         if len(values) > 1: raise ValueError(f"Models with {what} {sorted(values)} cannot share their graphs; use one at a time.")

@@ -146,8 +146,8 @@ def train_step(
     model = trainer.model
     for group in trainer.optimizer.param_groups: group["lr"] = lr
     own = np.array_split(index, world())[rank()]
-    flip = flip.tensor_split(world())[rank()] if model.config.flip else None
-    batch, profiles, target = trainer.feed.take(own, flip)
+    flipped = flip.tensor_split(world())[rank()] if model.config.flip else None
+    batch, profiles, target = trainer.feed.take(own, flipped)
     with _autocast(trainer.training.precision, trainer.device): loss = trainer.objective(batch, profiles, target)
     trainer.optimizer.zero_grad()
     loss.backward()
