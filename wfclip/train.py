@@ -304,8 +304,8 @@ class Run(NamedTuple):
 
     def __repr__(self) -> str:
         t = self.training
-        preset = next((name for name, preset in PRESETS.items() if preset() == self.config), "own")
-        return (f"Run of the {preset} preset: {t.epochs} epochs on {len(self.split.train)} materials, "
+        model = next((f"the {name} preset" for name, preset in PRESETS.items() if preset() == self.config), "a model of its own")
+        return (f"Run of {model}: {t.epochs} epochs on {len(self.split.train)} materials, "
                 f"{t.split} split of seed {t.seed}, member {t.member}")
 
 def read_run(
