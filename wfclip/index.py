@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from copy import copy
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 from typing import IO, Any
 from zipfile import ZipFile
 
