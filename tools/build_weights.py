@@ -30,12 +30,7 @@ from wfclip.files import WEIGHTS
 from wfclip.index import index_dataset
 from wfclip.nn.clip import CrystalTower, WFClip, read_config
 from wfclip.predict import Predictor
-<<<<<<< HEAD
-from wfclip.index import index_dataset
 from wfclip.train import read_run, train
-=======
-from wfclip.train import TrainConfig, read_run, train
->>>>>>> 1865d33 (The index gets a room apart from the question, and jobs one apart from what they do; embed and predict to a file are always jobs)
 
 RECIPE: dict = dict(split="formula", lr=3e-4)
 

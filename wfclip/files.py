@@ -115,9 +115,10 @@ def read_header(
     "Read the header of a file of arrays; ValueError, which names the file, if it is none, OSError if it cannot be opened."
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        try: layout = json.loads(file.read(length) if length < _LONGEST_HEADER else b"")
-        except (ValueError, RecursionError): layout = None
-    try: about = json.loads(layout.pop("__metadata__", {}).get("wfclip", "{}"))
+        text = file.read(length) if length < _LONGEST_HEADER else b""
+    try:
+        layout: dict[str, dict] = json.loads(text)
+        about = json.loads(layout.pop("__metadata__", {}).get("wfclip", "{}"))
     except (AttributeError, TypeError, ValueError, RecursionError): about = None
     if not isinstance(about, dict): raise ValueError(f"{path}: not a safetensors file of this package.")
     return about, layout, 8 + length

@@ -182,7 +182,7 @@ def run_job(
     write: Callable[[Path], Any],  # joins the data of all shards and writes the output to a path
     report: Callable[[str], Any],  # is told what others have to do still
 ) -> Tally | None:  # of all shards; None: the job is left to other processes, or was finished before
-    "Do the share of this process, and join what all have done if that is everything; ValueError as far as the sources or the folder do not fit."
+    "Do the share of this process, and join what all have done if that is everything; ValueError if folder or sources do not fit."
     rank, world = _process_share()
     _open_folder(job)
     if _is_finished(job):

@@ -148,7 +148,7 @@ class WFClip(CrystalTower):
     def loss(self,
         encoded: Encoded,  # of a batch
         target: dict[str, torch.Tensor],  # targets of the heads, as of `training_targets`
-        distributed: bool = False,  # this is the part of one of several processes, and the mean over processes is the loss
+        distributed: bool = False,  # this is the part of one of several processes, whose mean is the loss
     ) -> tuple[torch.Tensor, torch.Tensor]:  # contrastive loss, heads' loss; scalars, 0 for a part that is off
         "The two parts of the objective; the total is contrastive + joint_weight · heads."
         p_cry, p_prof, properties = encoded

@@ -46,7 +46,7 @@ class LocalMoments(nn.Module):
 
 # %% ../../nbs/nn/04a_moments.ipynb #666655fa
 def _sum_moments(w: torch.Tensor, y: torch.Tensor, dst: torch.Tensor, n: int) -> torch.Tensor:
-    "Moments A [N, C, M] around each of n atoms: weights w [E, C] times harmonics y [E, M], summed over the edges of receiver dst."
+    "Moments A [N, C, M] around n atoms: weights w [E, C] times harmonics y [E, M], summed over the edges of receiver dst."
     return w.new_zeros(n, w.shape[1], y.shape[1]).index_add(0, dst, w[:, :, None] * y[:, None, :])
 
 # %% ../../nbs/nn/04a_moments.ipynb #4f2dbd85
