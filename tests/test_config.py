@@ -22,8 +22,8 @@ RECIPE = TrainConfig(epochs=2, batch_size=16, lr=1e-3, precision="float32")
 # field: the preset it is tried in, another value, what that must change
 MODEL = dict(
     dim=(OURS, 64, "parameters"), atom_dim=(OURS, 24, "parameters"), cutoff=(PAPER, 6., "graphs"),
-    n_gaussians=(OURS, 8, "parameters"), n_gates=(OURS, 3, "parameters"), gate_bias=(OURS, -1., "parameters"), n_blocks=(OURS, 1, "parameters"),
-    n_heads=(OURS, 2, "parameters"), k_neighbors=(PAPER, 5, "graphs"), moments=(OURS, 8, "parameters"),
+    n_gaussians=(OURS, 8, "parameters"), n_gates=(OURS, 3, "parameters"), gate_bias=(OURS, -1., "parameters"),
+    n_blocks=(OURS, 1, "parameters"), n_heads=(OURS, 2, "parameters"), k_neighbors=(PAPER, 5, "graphs"), moments=(OURS, 8, "parameters"),
     channels=(OURS, 8, "parameters"), profile_length=(OURS, 80, "targets"), profile_spacing=(OURS, 0.3, "targets"),
     n_dos=(OURS, 100, "targets"), descriptors=(OURS, False, "parameters"), all_images=(OURS, False, "embedding"),
     smooth_cutoff=(OURS, False, "embedding"), periodic_attention=(OURS, False, "embedding"), vectors=(OURS, False, "parameters"),
