@@ -23,10 +23,11 @@ RECIPE = TrainConfig(epochs=2, batch_size=16, lr=1e-3, precision="float32")
 MODEL = dict(
     dim=(OURS, 64, "parameters"), atom_dim=(OURS, 24, "parameters"), cutoff=(PAPER, 6., "graphs"),
     n_gaussians=(OURS, 8, "parameters"), n_gates=(OURS, 3, "parameters"), gate_bias=(OURS, -1., "parameters"),
-    n_blocks=(OURS, 1, "parameters"), n_heads=(OURS, 2, "parameters"), k_neighbors=(PAPER, 5, "graphs"), moments=(OURS, 8, "parameters"),
-    channels=(OURS, 8, "parameters"), profile_length=(OURS, 80, "targets"), profile_spacing=(OURS, 0.3, "targets"),
-    n_dos=(OURS, 100, "targets"), descriptors=(OURS, False, "parameters"), all_images=(OURS, False, "embedding"),
-    smooth_cutoff=(OURS, False, "embedding"), periodic_attention=(OURS, False, "embedding"), vectors=(OURS, False, "parameters"),
+    n_blocks=(OURS, 1, "parameters"), n_heads=(OURS, 2, "parameters"), k_neighbors=(PAPER, 5, "graphs"),
+    moments=(OURS, 8, "parameters"), channels=(OURS, 8, "parameters"), profile_length=(OURS, 80, "targets"),
+    profile_spacing=(OURS, 0.3, "targets"), n_dos=(OURS, 100, "targets"), descriptors=(OURS, False, "parameters"),
+    all_images=(OURS, False, "embedding"), smooth_cutoff=(OURS, False, "embedding"),
+    periodic_attention=(OURS, False, "embedding"), vectors=(OURS, False, "parameters"),
     pooling=(OURS, "sum", "embedding"), smooth_geometry=(OURS, False, "graphs"), flip=(OURS, False, "loss"),
     contrast=(OURS, False, "loss"), joint=(OURS, False, "parameters"), joint_weight=(OURS, 1., "loss"))
 # field: another value, and whether the split changes
