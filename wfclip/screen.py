@@ -54,7 +54,8 @@ def _read_units(
         if stop - start == 1: yield from ((first, item) for item in read(path))
         else: yield from zip(chain([first], units), read_some(path, lambda k: wanted(start + k)))  # noqa: B023
 
-def _cut_shards(sources: Sequence[str], starts: Sequence[int], size: int, wanted: set[int], **reader: Callable) -> Iterator[tuple]:
+def _cut_shards(sources: Sequence[str], starts: Sequence[int], size: int, wanted: set[int],
+                **reader: Callable) -> Iterator[tuple]:
     "Read the wanted shards of `size` units, each from the sources as it is asked for: its number, and what is in it."
     found = _read_units(sources, starts, lambda unit: unit // size in wanted, **reader)
     for k, items in groupby(found, lambda item: item[0] // size): yield k, (item for _, item in items)

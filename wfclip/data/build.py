@@ -313,7 +313,8 @@ def _copies(accepted: list[dict], first: np.ndarray) -> list[dict]:
         one = accepted[first[i]]
         other = accepted[i]
         off = other["work_function"] - one["work_function"]
-        copies.append(dict(id=other["id"], source=other["source"], of=one["id"], difference=round(off, 6), suspicious=abs(off) > EQUAL))
+        copies.append(dict(id=other["id"], source=other["source"], of=one["id"], difference=round(off, 6),
+                           suspicious=abs(off) > EQUAL))
     return copies
 
 # %% ../../nbs/data/06_build.ipynb #20ea67ea
@@ -360,7 +361,8 @@ def report_lines(
     lines += _some("rejected", report["rejected"], lambda r: r["reason"], most)
     agree = lambda r: f"same as {r['of']}, work function {r['difference']:+.3f} eV{', but it should agree' * r['suspicious']}"
     lines += _some("copies left out", report["duplicates"], agree, most)
-    lines += _some("with a work function that is not plausible", report["outliers"], lambda r: f"{r['work_function']:.2f} eV", most)
+    unlikely = "with a work function that is not plausible"
+    lines += _some(unlikely, report["outliers"], lambda r: f"{r['work_function']:.2f} eV", most)
     lines += _warning_lines(report["warnings"])
     return lines + (_histogram_lines(report["distribution"]) if report["distribution"] else [])
 

@@ -7,7 +7,7 @@ __all__ = ['PARTS', 'WorkFunctionDataset', 'load_dataset', 'Split', 'training_ta
 
 # %% ../../nbs/data/05_dataset.ipynb #0ef9cb69
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -33,7 +33,7 @@ def _with_derived(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                         ionization_energy=against_vacuum("vbm"), electron_affinity=against_vacuum("cbm"))
 
 # %% ../../nbs/data/05_dataset.ipynb #a873f3fe
-def _table(rows: dict[str, object]) -> str:
+def _table(rows: Mapping[str, object]) -> str:
     "A table of two columns for a notebook."
     return "<table>" + "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items()) + "</table>"
 
@@ -70,8 +70,8 @@ class WorkFunctionDataset:
     def __len__(self): return len(self.ids)
 
     def __repr__(self):
-        about = [f"{len(self)} materials", *filter(None, [self.about.get("functional")]), f"{len(set(self.formulas))} compositions"]
-        return f"WorkFunctionDataset({self.about.get('name', self.path.name)}: {', '.join(about)})"
+        about = (f"{len(self)} materials", self.about.get("functional"), f"{len(set(self.formulas))} compositions")
+        return f"WorkFunctionDataset({self.about.get('name', self.path.name)}: {', '.join(filter(None, about))})"
 
     def _repr_html_(self): return _table(_summary(self))
 

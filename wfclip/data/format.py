@@ -105,7 +105,8 @@ def _shape(name: str, parts: _Parts) -> list[int]:
     widths = {path: _column(path, name).shape[1:] for path, _ in parts}
     width = max(widths.values())
     for path, w in widths.items():
-        if w not in (width, (0,)): raise ValueError(f"{path}: its {name} is {w[0]} wide, that of another part {width[0]}; they cannot be joined.")
+        if w in (width, (0,)): continue
+        raise ValueError(f"{path}: its {name} is {w[0]} wide, that of another part {width[0]}; they cannot be joined.")
     return [sum(int(_rows(name, *p).sum()) for p in parts) + name.endswith("_ptr"), *width]
 
 # %% ../../nbs/data/04a_format.ipynb #aa522c51
@@ -208,5 +209,6 @@ def stored_profile(
     "Work function profile of one material, as computed."
     phi = stored_segment(arrays, "phi", i).astype(float)
     z0, dz = arrays["grid"][i]
-    edges = {k: None if np.isnan(arrays[k][i]) else float(arrays[k][i]) for k in ("vbm", "cbm")}
-    return Profile(z0 + dz * np.arange(len(phi)), phi, float(arrays["phi_top"][i]), float(arrays["phi_bottom"][i]), id=id, **edges)
+    vbm, cbm = (None if np.isnan(arrays[k][i]) else float(arrays[k][i]) for k in ("vbm", "cbm"))
+    return Profile(z0 + dz * np.arange(len(phi)), phi, float(arrays["phi_top"][i]), float(arrays["phi_bottom"][i]), vbm=vbm, cbm=cbm,
+                   id=id)
