@@ -210,5 +210,5 @@ def stored_profile(
     phi = stored_segment(arrays, "phi", i).astype(float)
     z0, dz = arrays["grid"][i]
     vbm, cbm = (None if np.isnan(arrays[k][i]) else float(arrays[k][i]) for k in ("vbm", "cbm"))
-    return Profile(z0 + dz * np.arange(len(phi)), phi, float(arrays["phi_top"][i]), float(arrays["phi_bottom"][i]), vbm=vbm, cbm=cbm,
-                   id=id)
+    top, bottom = (float(arrays[k][i]) for k in ("phi_top", "phi_bottom"))
+    return Profile(z0 + dz * np.arange(len(phi)), phi, top, bottom, vbm=vbm, cbm=cbm, id=id)
