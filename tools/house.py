@@ -40,13 +40,15 @@ def named(module: str) -> Iterator[str]:
     "The full names of all that a module imports, also within functions, and those that it may give to `import_module`."
     here = ["wfclip", *module.split(".")]
     nodes = list(ast.walk(sources()[module]))
-    by_name = any(isinstance(n, ast.Name | ast.Attribute) and ast.unparse(n).endswith(("import_module", "__import__")) for n in nodes)
+    by_name = any(isinstance(n, ast.Name | ast.Attribute) and ast.unparse(n).endswith(("import_module", "__import__"))
+                  for n in nodes)
     for node in nodes:
         if isinstance(node, ast.Import): yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             origin = ".".join((here[:-node.level] if node.level else []) + ([node.module] if node.module else []))
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif by_name and isinstance(node, ast.Constant) and re.fullmatch(r"wfclip(\.\w*)+", str(node.value)): yield str(node.value)
+        elif by_name and isinstance(node, ast.Constant) and re.fullmatch(r"wfclip(\.\w*)+", str(node.value)):
+            yield str(node.value)
 
 
 def imports(module: str) -> frozenset[str]:

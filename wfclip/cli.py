@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     "The parser of all commands, made from their table."
     parser = _Parser("wfclip", description="Work functions of 2D materials from their structure.")
     parser.add_argument("--version", action="version", version=f"wfclip {__version__}")
-    families = {"": parser.add_subparsers(required=True, metavar="COMMAND", dest="command")}
+    families: dict[str, Any] = {"": parser.add_subparsers(required=True, metavar="COMMAND", dest="command")}
     for name, (function, text, example, options) in _COMMANDS.items():
         family, _, short = name.rpartition(" ")
         if family not in families:
@@ -259,7 +259,8 @@ def _exit_code(good: int, bad: int) -> int: return 0 if not bad else 1 if good e
 # %% ../nbs/15_cli.ipynb #8a068cf6
 @_command("predict", "predict the work functions of both faces of layers",
     "wfclip predict MoS2.cif relaxed/ --csv --plot pictures > results.csv",
-    _option("files", nargs="+", metavar="FILE", help="CIF, POSCAR, extended XYZ, ASE database, dataset, or a folder of such files"),
+    _option("files", nargs="+", metavar="FILE",
+            help="CIF, POSCAR, extended XYZ, ASE database, dataset, or a folder of such files"),
     _option("--method", choices=("head", "kernel", "probe", "retrieval"), help="how energies are predicted; retrieval is the "
             "published method (default: head if the model has one, else kernel)"),
     _option("--coverage", type=float, default=0.9, metavar="C",
@@ -384,7 +385,8 @@ def _read_potentials(args: argparse.Namespace) -> Iterator[dict]:
 @_command("data profile", "read potentials: both work functions, and whether to trust them",
     "wfclip data profile LOCPOT --plot pictures",
     _option("files", nargs="+", metavar="FILE", help="LOCPOT, vaspout.h5, cube, .gpw, average.x or vaspkit output, two columns"),
-    _option("--efermi", type=float, metavar="E", help="Fermi level in the zero of the file, eV (default: from the output beside it)"),
+    _option("--efermi", type=float, metavar="E",
+            help="Fermi level in the zero of the file, eV (default: from the output beside it)"),
     _option("--units", choices=_UNITS, help="of the energies, if the file does not say"),
     _option("--structure", metavar="FILE", help="structure, for a file that has none (default: looked for beside it)"),
     _PLOT, _JSON, _CSV)
@@ -408,7 +410,8 @@ _DATA = _option("data", metavar="DATA", help="dataset, dft2d or a file")
 @_command("data build", "make a dataset of finished calculations", "wfclip data build calculations/ -o mine",
     _option("source", metavar="SOURCE", help="folder of calculations, ASE database (.db), or table (.csv) with the columns "
             "profile and any of structure, efermi, vbm, cbm, gap, units, id, prototype, part"),
-    _option("-o", "--out", required=True, metavar="OUT", help="name of the dataset; OUT.safetensors and OUT.report.txt are written"),
+    _option("-o", "--out", required=True, metavar="OUT",
+            help="name of the dataset; OUT.safetensors and OUT.report.txt are written"),
     _option("--units", choices=_UNITS, help="unit of potentials in files that do not say, such as cubes"),
     _option("--tolerance", type=float, default=0.02, metavar="X",
             help="distances in Å that may differ in copies of one material; 0 keeps all (default: 0.02)"),

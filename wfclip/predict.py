@@ -89,7 +89,7 @@ class Prediction:
     def profile(self) -> Profile | None:
         "phi(z), with phi_top and phi_bottom as its plateaus, and with its band edges; made when it is first asked for."
         if not self._blend: return None
-        if self.ionization_energy is None or self.electron_affinity is None: return self._blend.profile
+        if self.work_function is None or self.ionization_energy is None or self.electron_affinity is None: return self._blend.profile
         vbm = self.work_function - self.ionization_energy
         cbm = self.work_function - self.electron_affinity
         return replace(self._blend.profile, vbm=vbm, cbm=cbm) if cbm - vbm > MIN_GAP else self._blend.profile
@@ -180,7 +180,8 @@ class Predictor:
         "Predict the work functions of both faces; ValueError if a single source cannot be read or holds several structures."
         found = list(predict_iter(source, self, method, coverage))
         if not _is_one(source): return found
-        if len(found) > 1: raise ValueError(f"{source}: {len(found)} structures; give it in a list, to get a list of predictions.")
+        if len(found) > 1:
+            raise ValueError(f"{source}: {len(found)} structures; give it in a list, to get a list of predictions.")
         if found[0].error: raise ValueError(f"{found[0].source}: {found[0].error}")
         return found[0]
 

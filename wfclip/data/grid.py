@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .profile import ProfileError
+from ..files import packing
 
 # %% ../../nbs/data/01b_grid.ipynb #85868f88
 _PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "lzma", b"BZh": "bz2"}  # by the first bytes
@@ -31,12 +32,11 @@ class Stream:
         path: Path,  # of the file
         bar: Any = None,  # tqdm bar that follows the place in the file
     ):
-        from importlib import import_module
-        self.raw, self.bar, self.rest = open(path, "rb"), bar, b""
-        start = self.raw.read(6)
-        self.raw.seek(0)
-        packed = next((module for magic, module in _PACKED.items() if start.startswith(magic)), None)
-        self.packed, self.file = packed, import_module(packed).open(self.raw) if packed else self.raw
+        self.packed = packing(path)
+        self.raw = open(path, "rb")
+        self.file = self.packed.open(self.raw) if self.packed else self.raw
+        self.bar = bar
+        self.rest = b""
 
     def __enter__(self): return self
 

@@ -7,8 +7,6 @@ __all__ = ['Levels', 'read_outcar', 'read_vasprun', 'read_incar', 'read_pw_outpu
            'merge_levels', 'levels_beside']
 
 # %% ../../nbs/data/01a_levels.ipynb #b1949659
-import bz2
-import gzip
 import lzma
 import os
 import re
@@ -17,7 +15,6 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from io import TextIOWrapper
 from itertools import islice
 from math import nan
 from pathlib import Path
@@ -29,7 +26,7 @@ import numpy as np
 from .layer import StructureError
 from .profile import ProfileError
 from .structure import _unreadable
-from ..files import printable
+from ..files import open_text, printable
 
 # %% ../../nbs/data/01a_levels.ipynb #2a064910
 @dataclass(frozen=True)
@@ -46,15 +43,13 @@ class Levels:
     notes: tuple[str, ...] = ()  # doubts, each one sentence
 
 # %% ../../nbs/data/01a_levels.ipynb #e511fc65
-_OPEN: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
 
 # %% ../../nbs/data/01a_levels.ipynb #b6d08b75
 def _lines(path: Path) -> Iterator[str]:
     "Lines of a text file, compressed or not, as far as it can be read."
     try:
-        with TextIOWrapper(_OPEN.get(path.suffix, open)(path, "rb"), encoding="latin-1") as f:
-            yield from iter(partial(f.readline, 4096), "")
+        with open_text(path, "latin-1") as f: yield from iter(partial(f.readline, 4096), "")
     except _DAMAGED: return
 
 # %% ../../nbs/data/01a_levels.ipynb #e800f9d1

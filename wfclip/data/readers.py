@@ -25,7 +25,7 @@ from .structure import _read_arrays, _read_label, _reason
 from ..files import printable
 
 # %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Potential:
     "A planar average over one period along the normal, as computed, with what was found beside it."
     z: np.ndarray  # height above the origin of the cell, even grid, its end not doubled [n], Å
@@ -39,6 +39,13 @@ class Potential:
     center: float | None = None  # height of the middle of the layer above the cell's origin, Å
     levels: Levels = Levels()  # energies that the calculation states, in the same zero
     notes: tuple[str, ...] = ()  # how it was understood
+
+    def __repr__(self):
+        height = len(self.z) * float(self.z[1] - self.z[0])
+        known = "E_F unknown" if self.levels.efermi is None else f"E_F {self.levels.efermi:.3f} eV"
+        formula = self.layer.formula if self.layer else ""
+        what = ", ".join(filter(None, [self.id, self.code, formula, f"{self.levels.kind} potential"]))
+        return f"Potential({what}, {len(self.z)} planes over {height:.2f} Å along {self.axis}, {known})"
 
     def profile(self,
         efermi: float | None = None,  # Fermi level in the zero of the potential, eV; None: that of `levels`

@@ -174,5 +174,6 @@ class Objective(nn.Module):
     ) -> torch.Tensor:  # loss, scalar, float32
         "Contrastive loss + joint_weight · loss of the heads."
         encoded = self.model(batch, profiles)
-        with torch.autocast(profiles.device.type, enabled=False): contrast, heads = self.model.loss(encoded, target, distributed=True)
+        with torch.autocast(profiles.device.type, enabled=False):
+            contrast, heads = self.model.loss(encoded, target, distributed=True)
         return contrast + self.model.config.joint_weight * heads
