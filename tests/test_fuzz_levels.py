@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from project import ROOT
 
-from wfclip.data.levels import (Levels, levels_beside, read_incar, read_outcar, read_pw_output, read_pw_structure,
+from wfclip.data.levels import (Levels, _read_incar, _read_pw_structure, levels_beside, read_outcar, read_pw_output,
                                 read_vasprun)
 from wfclip.data.layer import StructureError
 from wfclip.data.profile import ProfileError
 
 FILES = ROOT / "nbs/data/files/levels"
-READERS = {"janus/OUTCAR": read_outcar, "janus/vasprun.xml": read_vasprun, "janus/INCAR": read_incar,
+READERS = {"janus/OUTCAR": read_outcar, "janus/vasprun.xml": read_vasprun, "janus/INCAR": _read_incar,
            "graphene/scf.out": read_pw_output}
 # what stands in a field, and what may take its place
 WORSE = [b"********", b"NaN", b"-Infinity", b"1e999", b"9" * 400, b"-0.1-0.2", b"", b"\x00\xff", b"<r>", b"&a;", b"\r"]
@@ -82,10 +82,10 @@ def test_beside(tmp_path, data):
 def test_structure(tmp_path, content):
     path = tmp_path / "scf.out"
     path.write_bytes(content)
-    with warnings.catch_warnings(action="ignore"): attempt(read_pw_structure, path)
+    with warnings.catch_warnings(action="ignore"): attempt(_read_pw_structure, path)
 
 
-@pytest.mark.parametrize("read", [*READERS.values(), read_pw_structure])
+@pytest.mark.parametrize("read", [*READERS.values(), _read_pw_structure])
 def test_no_file(tmp_path, read):
     (tmp_path / "empty").touch()
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "empty"): assert attempt(read, path) is None
