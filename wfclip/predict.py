@@ -89,9 +89,10 @@ class Prediction:
     def profile(self) -> Profile | None:
         "phi(z), with phi_top and phi_bottom as its plateaus, and with its band edges; made when it is first asked for."
         if not self._blend: return None
-        if self.work_function is None or self.ionization_energy is None or self.electron_affinity is None: return self._blend.profile
-        vbm = self.work_function - self.ionization_energy
-        cbm = self.work_function - self.electron_affinity
+        phi, ie, ea = self.work_function, self.ionization_energy, self.electron_affinity
+        if phi is None or ie is None or ea is None: return self._blend.profile
+        vbm = phi - ie
+        cbm = phi - ea
         return replace(self._blend.profile, vbm=vbm, cbm=cbm) if cbm - vbm > MIN_GAP else self._blend.profile
     @cached_property
     def parts(self) -> list[tuple[Profile, float]]:
