@@ -20,9 +20,6 @@ import numpy as np
 from .profile import ProfileError
 from ..files import packing
 
-# %% ../../nbs/data/01b_grid.ipynb #85868f88
-_PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "lzma", b"BZh": "bz2"}  # by the first bytes
-
 # %% ../../nbs/data/01b_grid.ipynb #2790a1d0
 class Stream:
     "A file to read bytes from, decompressed on the way; OSError if it cannot be opened."

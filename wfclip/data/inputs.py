@@ -57,14 +57,11 @@ def _settings(rows: Iterable[tuple], mark: str) -> str:
     width = max(len(name) for name, *_ in rows)
     return "".join(f"{name:<{width}} = {value:<14} {mark} {why}\n" for name, value, why in rows)
 
-# %% ../../nbs/data/08_inputs.ipynb #29a46b09
-def _join(files: dict[str, str]) -> str:
-    return "\n".join(f"==> {name} <==\n{text}" for name, text in files.items())
+# %% ../../nbs/data/08_inputs.ipynb #f292caa6
+def _join(files: dict[str, str]) -> str: return "\n".join(f"==> {name} <==\n{text}" for name, text in files.items())
 
-# %% ../../nbs/data/08_inputs.ipynb #f0531aa8
 def _rows(vectors: np.ndarray) -> list[str]: return [" ".join(f"{x:13.8f}" for x in v) for v in vectors.round(8) + 0.0]
 
-# %% ../../nbs/data/08_inputs.ipynb #f292caa6
 def _vacuum_note(layer: Layer) -> str:
     c = _cell_height(layer)
     taller = f", cell made taller, {layer.cell[2, 2]:.2f} to {c:.2f} Angstrom" if c > layer.cell[2, 2] + 1e-6 else ""
