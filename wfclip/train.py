@@ -350,6 +350,11 @@ def read_metrics(
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
+def _tidy(out: Path, records: list[dict]) -> None:
+    "Leave nothing in a run's folder of what a kill cut short: temporary files, and lines of epochs that are done again."
+    for left in out.rglob(".tmp-*"): left.unlink()
+    write_text(out / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
+
 def _keep_epoch(trainer: Trainer, out: Path, records: list[dict], checkpoint: bool) -> None:
     "Write down what an epoch has brought: its line, and if it is time for one a checkpoint with the curves."
     with open(out / "metrics.jsonl", "a") as f: f.write(json.dumps(records[-1]) + "\n")
@@ -362,7 +367,7 @@ def _run_epochs(trainer: Trainer, out: Path, checkpoint_seconds: float, progress
     "Epochs, metrics, checkpoints; KeyboardInterrupt after a checkpoint if a stop was asked for."
     epochs = trainer.training.epochs
     records = read_metrics(out)[:trainer.epoch]
-    on_first(lambda: write_text(out / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records)))
+    on_first(lambda: _tidy(out, records))
     saved = time.monotonic()
     stopped = False
     with _StopRequest() as stop, tqdm(total=epochs, initial=trainer.epoch, unit="epoch", disable=not progress) as bar:
