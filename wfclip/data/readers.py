@@ -333,7 +333,8 @@ def _row_levels(values: dict) -> Levels:
     plain = {str(k).lower().removesuffix("_ev"): v for k, v in values.items()}
     number = lambda x: isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < 1e5
     find = lambda keys: next((float(plain[k]) for k in keys if number(plain.get(k))), None)
-    return Levels(*map(find, _LEVEL_KEYS), sources=("keys of the row",))
+    efermi, vbm, cbm, gap = map(find, _LEVEL_KEYS)
+    return Levels(efermi, vbm, cbm, gap, sources=("keys of the row",))
 
 # %% ../../nbs/data/01c_readers.ipynb #639b78c7
 def row_potential(
