@@ -1,6 +1,6 @@
 """Break a component on purpose and see whether its own notebook notices.
 
-    python tools/mutants.py                  # all changes, and nbs/results/mutants.json
+    python tools/mutants.py                  # all changes, and nbs/results/house/mutants.json
     python tools/mutants.py attention -j 2   # those of some components, two at a time; nothing is written
 
 A component is tested where it is explained: whoever changes it runs one notebook, and that must suffice. Each change below is
@@ -20,7 +20,7 @@ from threading import local
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "nbs/results/mutants.json"
+RESULT = ROOT / "nbs/results/house/mutants.json"
 RUN = """
 import sys
 from pathlib import Path
