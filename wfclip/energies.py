@@ -15,7 +15,7 @@ class Energy:
     name: str  # in Python, JSON and the heads of tables
     title: str  # in words
     shown: str  # the places that it is part of: "fitted", "predicted", "evaluated", "indexed", "exported"
-    unit: str = "eV"
+    unit: str = "eV"  # of its numbers
 
 _TABLE = (
     Energy("phi_top", "work function of the upper face", "predicted indexed exported"),

@@ -100,9 +100,9 @@ def _open_folder(job: Job) -> None:
 
 # %% ../nbs/12c_jobs.ipynb #4e28c8cb
 class Tally(NamedTuple):
-    "How many structures were good, and how many could not be read."
-    good: int
-    bad: int
+    "What became of the structures of a shard or a job."
+    good: int  # structures that were worked on
+    bad: int  # structures that could not be read
 
 def _work_off(
     job: Job,  # that begins or goes on

@@ -62,11 +62,11 @@ class KernelRidge:
     alpha: torch.Tensor  # weights [n, M]
     bias: torch.Tensor  # [M]
 
-    def kernel(self, z: torch.Tensor) -> torch.Tensor:
+    def _kernel(self, z: torch.Tensor) -> torch.Tensor:
         "The Gaussians around the nodes, at features z [m, D]: [m, n]."
         return (-torch.cdist(z.double() * self.scale, self.nodes.double()).square()).exp()
 
-    def __call__(self, z: torch.Tensor) -> torch.Tensor: return self.kernel(z) @ self.alpha + self.bias
+    def __call__(self, z: torch.Tensor) -> torch.Tensor: return self._kernel(z) @ self.alpha + self.bias
 
 # %% ../nbs/09a_regress.ipynb #250321c1
 def _kernel_weights(solved: list[tuple], residual: torch.Tensor, strength: float) -> torch.Tensor:
@@ -100,7 +100,7 @@ def fit_kernel(
     best = (np.inf, KernelRidge(z, scale, y, bias))
     for length in lengths:
         fit = KernelRidge(z * scale / (length * median), scale / (length * median), y, bias)
-        kernel, at_val = (fit.kernel(x) for x in (z, z_val))
+        kernel, at_val = (fit._kernel(x) for x in (z, z_val))
         solved = [(rows, columns, *torch.linalg.eigh(kernel[rows][:, rows])) for rows, columns in groups]
         for strength in strengths:
             alpha = _kernel_weights(solved, y - bias, strength)
