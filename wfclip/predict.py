@@ -75,7 +75,7 @@ class Prediction:
     draw: Callable[[], Blend] | None = field(default=None, compare=False)  # makes the profile
 
     def __repr__(self):
-        if self.error: return f"Prediction({self.source}: {self.error})"
+        if self.work_function is None: return f"Prediction({self.source}: {self.error or 'nothing predicted'})"
         faces = "" if self.faces_known else ", faces not told apart"
         return (f"Prediction({self.id}, {self.formula}: work function {self.work_function:.2f} eV, "
                 f"φ_top {self.phi_top:.2f}, φ_bottom {self.phi_bottom:.2f}{faces})")
