@@ -30,6 +30,7 @@ PROPERTIES = {
     "cbm": "conduction band minimum from the Fermi level, eV; NaN for a metal",
     "gap": "band gap, eV; 0 for a metal", "energy": "total energy, eV/cell",
     "magmom": "total magnetic moment, Bohr magnetons", "fmax": "largest force component, eV/Å",
+    "mesh_a": "k-points along the first cell vector", "mesh_b": "k-points along the second cell vector",
 }
 
 # %% ../../nbs/data/04a_format.ipynb #272bb7e7
@@ -93,8 +94,10 @@ _CUTOFF = 8.0  # Å, of the crystal graphs in a file
 _Parts = Sequence[tuple[str | os.PathLike, np.ndarray]]  # files, and which of their materials to take
 
 def _column(path: str | os.PathLike, name: str) -> np.ndarray:
-    "One array of a file, mapped."
-    with safe_open(path, "pt") as f: return f.get_tensor(name).numpy()
+    "One array of a file, mapped; NaN for a property that an older file lacks."
+    with safe_open(path, "pt") as f:
+        missing = name in PROPERTIES and name not in f.keys()
+        return np.full(f.get_slice("cell").get_shape()[0], np.nan) if missing else f.get_tensor(name).numpy()
 
 def _rows(name: str, path: str | os.PathLike, keep: np.ndarray) -> np.ndarray:
     "Which rows of an array belong to the materials to keep, bool."
@@ -172,7 +175,8 @@ def open_dataset(
     header = json.loads((file.metadata() or {}).get("wfclip", "{}"))
     if header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")
-    return header, {k: file.get_tensor(k).numpy() for k in file.keys()}
+    unknown = np.full(len(header["ids"]), np.nan)
+    return header, dict.fromkeys(PROPERTIES, unknown) | {k: file.get_tensor(k).numpy() for k in file.keys()}
 
 # %% ../../nbs/data/04a_format.ipynb #bd7741a7
 def stored_segment(
