@@ -13,7 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import timedelta
 from glob import glob
 from itertools import count
@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import __version__
-from .config import PRESETS, TrainConfig, WFClipConfig
+from .config import PRESETS, RECIPES, TrainConfig, WFClipConfig
 
 # %% ../nbs/15_cli.ipynb #cli00002
 _COMMANDS: dict[str, tuple] = {}  # by name: function, help text, example, options
@@ -114,7 +114,8 @@ _TRAINING = [f for f in fields(TrainConfig) if "help" in f.metadata]
 def _training_option(field: Any) -> tuple:
     "The option of a field of TrainConfig."
     about = dict(field.metadata)
-    text = f"{about.pop('help')} (default: {field.default})"
+    ours, published = (getattr(recipe(), field.name) for recipe in RECIPES.values())
+    text = f"{about.pop('help')} (default: {ours}{f'; paper: {published}' * (ours != published)})"
     if "choices" not in about: about.setdefault("metavar", {int: "N", float: "X"}.get(type(field.default), "TEXT"))
     return _option(f"--{field.name.replace('_', '-')}", type=type(field.default), help=text, **about)
 
@@ -127,7 +128,8 @@ def _check_resume(run: Path, preset: str | None, options: dict) -> dict:
     "The config.json of a run that is to be continued; ValueError if an option contradicts it."
     from wfclip.nn.clip import read_config
     config = read_config(run)
-    changed = [k for k, v in options.items() if config.get("training", options)[k] != v]
+    known = asdict(TrainConfig(**config.get("training", options)))
+    changed = [k for k, v in options.items() if known[k] != v]
     if preset and PRESETS[preset]() != WFClipConfig.from_dict(config["model"]): changed.append("preset")
     if changed:
         raise ValueError(f"{run}: --resume cannot change {', '.join(changed)}; leave it out, or start another run.")
@@ -146,7 +148,7 @@ def _run_data(config: dict) -> str:
 # %% ../nbs/15_cli.ipynb #08e72fb4
 @_command("train", "train a model", "wfclip train --split formula --epochs 100 --lr 3e-4 --out runs/mine",
     _option("--data", metavar="FILE", help="dataset, dft2d or one of wfclip data build (default: dft2d, the bundled data)"),
-    _option("--preset", choices=PRESETS, help="wfclip, or paper: the method as published (default: wfclip)"),
+    _option("--preset", choices=PRESETS, help="wfclip, or paper: the published method and recipe (default: wfclip)"),
     *map(_training_option, _TRAINING),
     _option("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)"),
     _option("--resume", action="store_true", help="continue the run in --out where it was stopped"), _DEVICE)
@@ -171,7 +173,7 @@ def _prepare(args: argparse.Namespace, device: str) -> tuple:
     "Run folder, dataset and TrainConfig of a training, before anything is written; ValueError for a mistake in any."
     from wfclip.data.dataset import load_dataset
     from wfclip.predict import open_device
-    training = TrainConfig(**_given(args))
+    training = RECIPES[args.preset or "wfclip"](**_given(args))
     open_device(device)
     run = Path(args.out or f"runs/{args.preset or 'wfclip'}-{training.split}-{training.seed}")
     known = _run_data(_check_resume(run, args.preset, _given(args))) if args.resume and not args.data else "dft2d"

@@ -43,13 +43,18 @@ def epoch_batches(
     seed: int,  # of the run
     epoch: int,  # number of the epoch
     processes: int = 1,  # W; each batch is a multiple of it, and up to W - 1 materials are left out of the epoch
+    exact: bool = False,  # batches of the wanted size, or the multiple of W below it, then a short one of 2 or more; else of equal size
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:  # of each batch: positions [B], flips [B] bool
     "The batches of an epoch, a function of the seed and the epoch alone."
     g = torch.Generator().manual_seed(1_000_003 * seed + epoch)
     order = torch.randperm(n, generator=g)
     flips = torch.rand(n, generator=g) < .5
+    rows = n // processes
+    whole = batch_size // processes
+    if exact and processes == rows % whole == 1: rows -= 1
     parts = max(1, min(round(n / batch_size), n // max(2, processes)))
-    split = lambda t: [b.flatten() for b in t[:n // processes * processes].view(-1, processes).tensor_split(parts)]
+    cuts = tuple(range(whole, rows, whole)) if exact else parts
+    split = lambda t: [b.flatten() for b in t[:rows * processes].view(-1, processes).tensor_split(cuts)]
     return list(zip(split(order), split(flips)))
 
 # %% ../nbs/10_train.ipynb #298931bd
@@ -201,12 +206,12 @@ def run_epoch(
     start = time.perf_counter()
     t = trainer.training
     train = trainer.split.train
-    batches = epoch_batches(len(train), t.batch_size, t.draw, trainer.epoch, world())
+    batches = epoch_batches(len(train), t.batch_size, t.draw, trainer.epoch, world(), t.batches == "exact")
     done = trainer.epoch * len(batches)
     trainer.model.train()
     losses = []
     for step, (index, flip) in enumerate(batches, done):
-        losses.append(train_step(trainer, train[index], flip, _cosine_lr(step, t.epochs * len(batches), t.lr)))
+        losses.append(train_step(trainer, train[index.numpy()], flip, _cosine_lr(step, t.epochs * len(batches), t.lr)))
     trainer.epoch += 1
     record = dict(epoch=trainer.epoch, train_loss=float(sum_processes(torch.stack(losses).mean()) / world()),
                   **validate(trainer.model, trainer.feed, trainer.split.val), seconds=round(time.perf_counter() - start, 3))
