@@ -17,7 +17,7 @@ PACKAGE = ROOT / "wfclip"
 FLOORS = (  # a module knows its own floor and those before it
     ("files", "config", "energies", "plot"),
     ("data", "nn"),
-    ("encode", "regress", "bank", "calibrate", "blend"),
+    ("encode", "regress", "bank", "calibrate", "blend", "known"),
     ("teach", "train", "evaluate", "predict", "index", "search", "jobs", "screen"),
     ("cli",),
 )
