@@ -12,12 +12,13 @@ from math import ceil
 
 import numpy as np
 
+from .kpoints import _corner, k_mesh
 from .layer import Layer
 
 # %% ../../nbs/data/08_inputs.ipynb #e2e27653
 VACUUM = 16.0  # Å, from nucleus to nucleus; a lower cell is made that tall
 _RAMP = 1.0  # Å in which Quantum ESPRESSO lets the potential of the dipole correction fall back
-_K_LENGTH = 40.0  # Å: k-points along a direction times the distance of lattice lines across it
+_K_LENGTH = 40.0  # Å, at least: k-points along a direction times the distance of lattice lines across it
 
 # %% ../../nbs/data/08_inputs.ipynb #ed04268b
 def _cell_height(layer: Layer) -> float:
@@ -42,10 +43,9 @@ def _ramp(c: float) -> tuple[float, float]:
     return 1 - _RAMP / c / 2, _RAMP / c
 
 # %% ../../nbs/data/08_inputs.ipynb #db1290f9
-def _k_mesh(layer: Layer) -> tuple[int, int, int]:
-    "Mesh of points about Γ, `_K_LENGTH` in the plane, one point along the normal."
-    n = np.ceil(_K_LENGTH * np.linalg.norm(np.linalg.inv(layer.cell), axis=0) - 1e-6)
-    return int(n[0]), int(n[1]), 1
+def _mesh_note(layer: Layer) -> str:
+    held = "with K of the hexagonal layer" if len(_corner(layer)) else "even numbers"
+    return f"Gamma-centred, {_K_LENGTH:g} Angstrom or more in the plane, {held}, one point along the normal"
 
 # %% ../../nbs/data/08_inputs.ipynb #57f46491
 _MAGNETIC = {*range(23, 29), *range(58, 71)}  # V to Ni, and Ce to Yb
@@ -114,8 +114,7 @@ def vasp_inputs(
     atoms = calculation_cell(layer)
     return _join({
         "INCAR": _settings(_incar(layer, atoms), "#") + _INCAR_NOTES,
-        "KPOINTS": f"Gamma-centred, {_K_LENGTH:g} Angstrom in the plane, one point along the normal\n0\nGamma\n"
-                   + "{} {} {}\n0 0 0\n".format(*_k_mesh(layer)),
+        "KPOINTS": "{}\n0\nGamma\n{} {} {}\n0 0 0\n".format(_mesh_note(layer), *k_mesh(layer, _K_LENGTH)),
         "POSCAR": _poscar(layer, atoms),
         "keep": _VASP_KEEP})
 
@@ -158,8 +157,7 @@ def _cards(layer: Layer, atoms) -> str:
     return "\n".join([
         "! SET: the names of your pseudopotential files, all of one functional",
         "ATOMIC_SPECIES", *(f"{s} {mass:.3f} {s}.UPF" for s, mass in elements),
-        f"! Gamma-centred, {_K_LENGTH:g} Angstrom in the plane, one point along the normal",
-        "K_POINTS automatic", "{} {} {} 0 0 0".format(*_k_mesh(layer)),
+        f"! {_mesh_note(layer)}", "K_POINTS automatic", "{} {} {} 0 0 0".format(*k_mesh(layer, _K_LENGTH)),
         f"! {_vacuum_note(layer)}",
         "CELL_PARAMETERS angstrom", *_rows(atoms.cell.array),
         "ATOMIC_POSITIONS angstrom", *(f"{s:2} {p}" for s, p in zip(atoms.symbols, _rows(atoms.positions))), ""])
