@@ -213,7 +213,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     device = open_device(args.device)
     data = load_dataset(args.data or _run_data(read_config(run)))
     _, _, split = read_run(run, data)
-    result = evaluate(WFClip.from_pretrained(run).to(device), data, split)
+    try: result = evaluate(WFClip.from_pretrained(run).to(device), data, split)
+    except ValueError as error: raise ValueError(f"{run}: {error}") from None
     write_json(run / "evaluation.json", result)
     save_figure(plot_parity(result), run / "parity.png")
     save_figure(plot_ranks(result), run / "ranks.png")

@@ -26,7 +26,9 @@ from .regress import _known_together
 def ranks(
     similarity: np.ndarray,  # [n, n], the right answer to query i in column i
 ) -> np.ndarray:  # [n], 1 is best
-    "Rank of the right answer of each query; ties count half."
+    "Rank of the right answer of each query; ties count half. ValueError for NaN and infinities, which have no order."
+    if not np.isfinite(similarity).all():
+        raise ValueError("Similarities that are NaN or infinite have no order: the embeddings are no numbers, look how the model was trained.")
     own = np.diagonal(similarity)[:, None]
     return 1 + (similarity > own).sum(1) + ((similarity == own).sum(1) - 1) / 2
 
@@ -34,7 +36,7 @@ def ranks(
 def retrieval_metrics(
     similarity: np.ndarray,  # [n, n], profile i against crystal j
 ) -> dict:  # gallery, and for both directions R@1, R@5, R@10, R@25, median_rank, MRR
-    "Recall at k, median rank and mean reciprocal rank (MRR) in both directions."
+    "Recall at k, median rank and mean reciprocal rank (MRR) in both directions; ValueError for NaN and infinities."
     def direction(s: np.ndarray) -> dict:
         r = ranks(s)
         recall = {f"R@{k}": float((r <= k).mean()) for k in (1, 5, 10, 25)}
@@ -154,6 +156,19 @@ def retrieval_result(
     places = dict(crystal_to_profile=ranks(s.T).tolist(), profile_to_crystal=ranks(s).tolist())
     return dict(retrieval=retrieval_metrics(s), ranks=places)
 
+# %% ../nbs/11_evaluate.ipynb #ca6b2495
+def _embed_test(model: WFClip, data: WorkFunctionDataset, index: np.ndarray, features: Features) -> torch.Tensor:
+    "The profile embeddings of the test part [n, D]; ValueError if they, or what is said of its crystals, are NaN or infinite."
+    p_prof = encode_profiles(model, data.profiles(model.config.profile_length, model.config.profile_spacing)[index])
+    for said in (features.p_cry, p_prof, *features.properties.values()): _check_finite(said, [data.ids[i] for i in index])
+    return p_prof
+
+def _check_finite(said: torch.Tensor, ids: Sequence[str]) -> None:
+    "ValueError if a model says NaN or infinity of one of n materials [n, ...]."
+    bad = (~said.reshape(len(said), -1).isfinite()).any(1).nonzero().flatten()
+    if len(bad): raise ValueError(f"What this model says of {len(bad)} of {len(ids)} test materials, {ids[bad[0]]} the first, is NaN or "
+                                  "infinite: it cannot be evaluated, train it again with a smaller learning rate.")
+
 # %% ../nbs/11_evaluate.ipynb #4ea2b6d5
 def evaluate(
     model: WFClip,  # trained, with or without heads
@@ -161,11 +176,12 @@ def evaluate(
     split: Split | None = None,  # the split the model was trained with; None: the default random split
     members: Sequence[CrystalTower] = (),  # of an ensemble, beside the model
 ) -> dict:  # split, retrieval, errors by target and predictor, coverage, test predictions, MAE on the validation part: all JSON
-    "Evaluate a trained model on the test part of its split, beside baselines."
+    "Evaluate a trained model on the test part of its split, beside baselines; ValueError if it says NaN."
     split = split or data.split()
     models = [model, *members]
     graphs = data.graphs(**graph_options(models))
     val, test = (encode(models, graphs, part) for part in (split.val, split.test))
+    p_prof = _embed_test(model, data, split.test, test)
     bank = build_bank(model, data, split, members)
     truth = computed_energies(data)
     y = _as_targets(truth)
@@ -178,7 +194,6 @@ def evaluate(
     best, (energies, faces_known) = next(iter(found.items()))
     here = {k: t[split.test] for k, t in (truth if faces_known else without_faces(truth)).items()}
     if faces_known: errors["step"] = _step_errors(energies["step"].numpy(), here["step"].numpy())
-    p_prof = encode_profiles(model, data.profiles(model.config.profile_length, model.config.profile_spacing)[split.test])
     return dict(split=dict(by=split.by, seed=split.seed, **{k: len(getattr(split, k)) for k in PARTS}), models=len(models),
                 validation=validation, errors=errors, ids=[data.ids[i] for i in split.test],
                 **retrieval_result(p_prof, test.p_cry), coverage=_coverage_reached(bank, best, energies, here, test.spread),

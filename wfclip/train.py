@@ -122,6 +122,7 @@ class Trainer:
     ):
         torch.manual_seed(training.draw)
         self.training = training
+        self.ids = data.ids
         self.split = split
         self.device = device
         self.model = WFClip(config).to(device)
@@ -179,7 +180,7 @@ def _validation_record(model: WFClip, out: Encoded, target: dict[str, torch.Tens
     contrast, heads = (float(x) for x in model.loss(out, target))
     record = dict(val_loss=contrast + model.config.joint_weight * heads, val_contrast=contrast, val_heads=heads,
                   logit_scale=model.temperature().item())
-    if out.p_prof is not None:
+    if out.p_prof is not None and math.isfinite(contrast):
         recall = retrieval_metrics((out.p_prof @ out.p_cry.T).cpu().numpy())
         record["recall_at_1"] = (recall["crystal_to_profile"]["R@1"] + recall["profile_to_crystal"]["R@1"]) / 2
     if out.properties:
@@ -198,11 +199,19 @@ def validate(
     target = feed.targets(index)
     return on_first(lambda: _validation_record(model, out, target))
 
+# %% ../nbs/10_train.ipynb #f10347f3
+class _NotFinite(ValueError): "A loss that is NaN or infinite."
+
+def _check_loss(trainer: Trainer, name: str, loss: float, index: np.ndarray) -> None:
+    "_NotFinite, a ValueError, with the materials of the batch that was trained last, if a loss is NaN or infinite."
+    if not math.isfinite(loss):
+        raise _NotFinite(f"the {name} of epoch {trainer.epoch + 1} is {loss}, after the batch of {', '.join(trainer.ids[i] for i in index)}")
+
 # %% ../nbs/10_train.ipynb #a02a62e9
 def run_epoch(
     trainer: Trainer,  # changed in place, one epoch further on
 ) -> dict:  # the record for metrics.jsonl
-    "Train one epoch and validate; the trainer keeps the best model."
+    "Train one epoch and validate; the trainer keeps the best model. ValueError if a loss is NaN or infinite."
     start = time.perf_counter()
     t = trainer.training
     train = trainer.split.train
@@ -212,9 +221,12 @@ def run_epoch(
     losses = []
     for step, (index, flip) in enumerate(batches, done):
         losses.append(train_step(trainer, train[index.numpy()], flip, _cosine_lr(step, t.epochs * len(batches), t.lr)))
-    trainer.epoch += 1
-    record = dict(epoch=trainer.epoch, train_loss=float(sum_processes(torch.stack(losses).mean()) / world()),
+    mean = sum_processes(torch.stack(losses)) / world()
+    for (index, _), loss in zip(batches, mean.tolist()): _check_loss(trainer, "loss", loss, train[index.numpy()])
+    record = dict(epoch=trainer.epoch + 1, train_loss=float(mean.mean()),
                   **validate(trainer.model, trainer.feed, trainer.split.val), seconds=round(time.perf_counter() - start, 3))
+    _check_loss(trainer, "validation loss", record["val_loss"], train[batches[-1][0].numpy()])
+    trainer.epoch += 1
     if record["val_loss"] < trainer.best: trainer.best, trainer.best_state = record["val_loss"], trainer.weights()
     return record
 
@@ -367,6 +379,13 @@ def _keep_epoch(trainer: Trainer, out: Path, records: list[dict], checkpoint: bo
     save_checkpoint(trainer, out)
     save_figure(plot_curves(records), out / "curves.png")
 
+# %% ../nbs/10_train.ipynb #75ccbf0e
+def _gone_astray(trainer: Trainer, out: Path, error: _NotFinite) -> str:
+    "Keep the best model of a training whose loss is no number any more, and say in a sentence what there is and what to do."
+    if trainer.epoch: on_first(lambda: write_tensors(out / "model.safetensors", trainer.best_state))
+    kept = f"the best model of the {trainer.epoch} epochs before is kept" if trainer.epoch else "no epoch was finished"
+    return f"{out}: {error}; {kept}: look at these materials, or train anew with a smaller learning rate."
+
 # %% ../nbs/10_train.ipynb #928da319
 def _run_epochs(trainer: Trainer, out: Path, checkpoint_seconds: float, progress: bool) -> None:
     "Epochs, metrics, checkpoints; KeyboardInterrupt after a checkpoint if a stop was asked for."
@@ -377,7 +396,8 @@ def _run_epochs(trainer: Trainer, out: Path, checkpoint_seconds: float, progress
     stopped = False
     with _StopRequest() as stop, tqdm(total=epochs, initial=trainer.epoch, unit="epoch", disable=not progress) as bar:
         while trainer.epoch < epochs and not stopped:
-            records.append(run_epoch(trainer))
+            try: records.append(run_epoch(trainer))
+            except _NotFinite as error: raise ValueError(_gone_astray(trainer, out, error)) from None
             stopped = stop.heard()
             due = stopped or trainer.epoch == epochs or time.monotonic() - saved > checkpoint_seconds
             on_first(partial(_keep_epoch, trainer, out, records, due))
@@ -398,7 +418,7 @@ def train(
     checkpoint_seconds: float = 60,  # time between two checkpoints
     progress: bool = True,  # show a progress bar
 ) -> Path:  # run folder
-    "Train a model; ValueError if the folder or the data do not fit. Ctrl-C leaves a run that can be resumed."
+    "Train a model; ValueError if the folder or the data do not fit, or the loss is no number. Ctrl-C leaves a run to resume."
     out = Path(out)
     with process_group(device) as own:
         _train(config, data, out, training, torch.device(own), resume, checkpoint_seconds, progress)
