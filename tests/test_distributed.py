@@ -146,5 +146,11 @@ def test_what_is_wrong_is_said_once(data, whole):
     assert said == [f"wfclip: {whole} holds a run already: continue it with --resume, or choose another folder with --out."]
 
 
+def test_a_loss_that_is_no_number_stops_all_and_is_said_once(data, tmp_path):
+    said, = sentences(finish(train(data, tmp_path / "run", "--lr", "1e30"), good=False)[1])
+    assert said.startswith(f"wfclip: {tmp_path / 'run'}: the validation loss of epoch 1 is nan, after the batch of ")
+    assert "NaN" not in (tmp_path / "run/metrics.jsonl").read_text()
+
+
 if __name__ == "__main__":
     with process_group("cpu"): torch.save(gradients(Path(sys.argv[1])), Path(sys.argv[2]) / f"{rank()}.pt")
