@@ -108,6 +108,7 @@ def _matches(a: _Flat, b: _Flat, swapped: bool, most: float) -> Iterator[Match]:
             rms = float((off[k, c]**2).mean()**.5)
             yield Match((float(found[0]), float(found[1])), float(shift[k, c]), rms, up < 0)
 
+# %% ../nbs/12d_known.ipynb #fe74a014
 def match_layers(
     layer: Layer,  # in any cell
     other: Layer,  # that it may be the same as; the larger of both cells holds a whole number of the smaller one
