@@ -76,7 +76,8 @@ def _offsets(a: _Flat, b: _Flat, maps: np.ndarray, up: int) -> np.ndarray:
 # %% ../nbs/12d_known.ipynb #f2a3c8b3
 MAX_SHIFT = 0.15  # Å; a layer with an atom that is farther from its place is another one
 
-class Match(NamedTuple):
+@dataclass(frozen=True)
+class Match:
     "How a layer lies on another one that is the same structure."
     strain: tuple[float, float]  # of its lattice against the other one's, along the two principal directions, larger first
     shift: float  # largest distance of an atom from its place, Å
@@ -125,6 +126,10 @@ def match_layers(
 LARGE_FORCE = 0.5  # eV/Å; where a larger one remains, another relaxation may move the energies
 _FORCE_NOTE = (f"~ Computed at a geometry on which forces above {LARGE_FORCE:g} eV/Å remain; relaxed further, its energies may "
                "differ (the step of In2Se3 is 0.85 eV in dft2d and 1.37 eV at a PBE geometry).")
+
+def _force_mark(fmax: float | None) -> str: return " ~" if fmax is not None and fmax > LARGE_FORCE else ""
+
+# %% ../nbs/12d_known.ipynb #a92d11b9
 _COMPUTED = energy_names("indexed")
 _FLIPPED = dict(phi_top="phi_bottom", phi_bottom="phi_top")
 

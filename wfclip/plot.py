@@ -108,8 +108,8 @@ def _mark_step(ax: Any, p: Any) -> None:
     if abs(p.step) > _MIN_STEP: ax.annotate(text, top, (0, 5), textcoords="offset points", ha="center", gid="step")
 
 # %% ../nbs/14_plot.ipynb #b419b2d2
-def _mark_faces(ax: Any, p: Any, intervals: Mapping[str, tuple[float, float]]) -> None:
-    "Both plateaus with their work functions and, if given, the intervals of these."
+def _mark_faces(ax: Any, p: Any, intervals: Mapping[str, tuple[float, float]], computed: Mapping[str, float]) -> None:
+    "Both plateaus with their work functions and, if given, the intervals of these, and what was computed."
     arrow = dict(arrowstyle="<->", color=_FACE, shrinkA=0, shrinkB=0)
     for face, window, end, side in zip(("bottom", "top"), plateau_windows(p), p.z[[0, -1]], (1, -1)):
         level, x = getattr(p, f"phi_{face}"), float(np.mean(window))
@@ -119,6 +119,10 @@ def _mark_faces(ax: Any, p: Any, intervals: Mapping[str, tuple[float, float]]) -
             band = low + p.efermi, high + p.efermi
             ax.fill_between(window, *band, color=_FACE, alpha=.35, lw=0, gid=f"interval {face}")
             text += f"\n{low:.2f} to {high:.2f} eV"
+        if f"phi_{face}" in computed:
+            known = computed[f"phi_{face}"]
+            ax.plot(window, [known + p.efermi] * 2, color=_TEXT, lw=1.5, ls=":", gid=f"computed {face}")
+            text += f"\ncomputed {known:.2f} eV"
         ax.plot(window, [level, level], color=_FACE, lw=1.5, gid=f"plateau {face}")
         ax.annotate("", (x, level), (x, p.efermi), arrowprops=arrow)
         ax.annotate(text, (end, level), (4 * side, 5), textcoords="offset points", color=_FACE,
@@ -157,6 +161,7 @@ def plot_profile(
     ax: Any = None,  # matplotlib axes; new ones if not given
     neighbors: Sequence[tuple[Any, float]] = (),  # known profiles it was made from, with weights
     intervals: Mapping[str, tuple[float, float]] | None = None,  # lowest and highest "phi_top", "phi_bottom", eV
+    computed: Mapping[str, float] | None = None,  # beside a prediction, what was computed: "phi_top", "phi_bottom", eV
 ) -> Any:  # the axes
     "The potential of a layer with its plateaus, both work functions, Fermi level, band edges and atoms."
     ax = _axes(ax, figsize=(6, 4))
@@ -168,8 +173,8 @@ def plot_profile(
     low, high = ax.get_ylim()
     ax.set(xlabel="z, Å", ylabel=rf"$\bar V - {zero}$, eV", xlim=profile.z[[0, -1]])
     ax.set_title(", ".join([_name(layer)] * (layer is not None) + [profile.id] * bool(profile.id)))
-    ax.set_ylim(low, high + (.11 if intervals else .05) * (high - low))
-    _mark_faces(ax, profile, intervals or {})
+    ax.set_ylim(low, high + (.05 + .06 * bool(intervals) + .06 * bool(computed)) * (high - low))
+    _mark_faces(ax, profile, intervals or {}, computed or {})
     _mark_step(ax, profile)
     if layer is not None: _draw_atoms(ax, layer)
     _mark_levels(ax, profile)

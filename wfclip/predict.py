@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from io import StringIO
 from itertools import chain, count, islice
-from math import isfinite, isnan
+from math import inf, isfinite, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ import torch
 from .bank import METHODS, Bank, predict_energies, read_bank, retrieve
 from .blend import Blend, ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
+from .data.dataset import load_dataset
 from .data.graph import GraphStore, flat_graphs
 from .data.layer import Layer, StructureError
 from .data.profile import Profile
@@ -34,6 +35,7 @@ from .data.structure import read_layers
 from .encode import Features, encode, graph_options
 from .energies import MIN_GAP, energy_names
 from .files import WEIGHTS
+from .known import _FORCE_NOTE, MAX_SHIFT, MAX_STRAIN, Known, KnownLayers, _force_mark
 from .nn.clip import CrystalTower, WFClip, read_config
 from .plot import plot_profile
 
@@ -45,6 +47,7 @@ class Neighbor:
     formula: str  # in smallest whole numbers
     similarity: float  # cosine of the two crystal embeddings, 1 is equal
     work_function: float  # computed, mean of both faces, eV
+    fmax: float | None = None  # largest force on an atom that remains in the computed geometry, eV/Å; None if not known
 
 # %% ../nbs/12_predict.ipynb #365daa91
 @dataclass(frozen=True, repr=False)
@@ -62,10 +65,13 @@ class Prediction:
     step: float | None = None  # phi_top - phi_bottom
     ionization_energy: float | None = None  # mean vacuum level above the valence band edge
     electron_affinity: float | None = None  # mean vacuum level above the conduction band edge
+    gap: float | None = None  # between the band edges; None from a model without it
+    metal: float | None = None  # chance that the layer is a metal, 0 to 1; None from a model without it
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # of each energy; none if too little was held out
     coverage: float | None = None  # share of cases in which the computed value lies in an interval
     faces_known: bool | None = None  # False: phi_top is the larger of the two, on whichever face
     method: str | None = None  # a value of METHODS
+    known: Known | None = None  # what was computed for this very structure, if it is in the data
     neighbors: list[Neighbor] = field(default_factory=list)  # most similar first
     typicality: float | None = None  # share of held-out materials that are less like the training data
     warnings: list[str] = field(default_factory=list)  # doubts about input or prediction
@@ -77,8 +83,9 @@ class Prediction:
     def __repr__(self):
         if self.work_function is None: return f"Prediction({self.source}: {self.error or 'nothing predicted'})"
         faces = "" if self.faces_known else ", faces not told apart"
+        bands = "".join(f"; {text}" for text in (_bands(self), _computed(self.known)) if text)
         return (f"Prediction({self.id}, {self.formula}: work function {self.work_function:.2f} eV, "
-                f"φ_top {self.phi_top:.2f}, φ_bottom {self.phi_bottom:.2f}{faces})")
+                f"φ_top {self.phi_top:.2f}, φ_bottom {self.phi_bottom:.2f}{faces}{bands})")
     @property
     def interval(self) -> tuple[float, float] | None:
         "Where the computed work function lies in a share `coverage` of cases, eV."
@@ -107,7 +114,30 @@ class Prediction:
         "Draw the profile, the known ones it was made from, and both faces with intervals; ValueError without prediction."
         if self.profile is None: raise ValueError(f"{self.source}: nothing to draw, {self.error}")
         layer = self.layer if self.faces_known else None  # else the profile may be upside down
-        return plot_profile(self.profile, layer, neighbors=self.parts, intervals=self.intervals, ax=ax)
+        known = self.known and (self.known.phi_bottom, self.known.phi_top)
+        if known and not self.faces_known: known = min(known), max(known)
+        computed = dict(zip(("phi_bottom", "phi_top"), known)) if known else None
+        return plot_profile(self.profile, layer, neighbors=self.parts, intervals=self.intervals, computed=computed, ax=ax)
+
+# %% ../nbs/12_predict.ipynb #e4d0014f
+def _bands(p: Prediction) -> str:
+    "What is predicted of the gap, in words; empty if nothing is."
+    if p.metal is not None and p.metal >= .5: return f"metal ({100 * p.metal:.0f} %)"
+    within = f" ± {p.intervals['gap'][1] - p.gap:.2f}" if p.gap is not None and "gap" in p.intervals else ""
+    size = [] if p.gap is None else [f"gap {p.gap:.2f}{within} eV"]
+    return ", ".join(size + ([] if p.metal is None else [f"metal with {100 * p.metal:.0f} %"]))
+
+def _computed_bands(known: Known) -> str:
+    "What was computed of the gap, in words; empty if nothing was."
+    if known.gap is None: return ""
+    return f"gap {known.gap:.2f} eV" if known.gap > MIN_GAP else "metal"
+
+def _computed(known: Known | None) -> str:
+    "What was computed for the very structure, in words."
+    if known is None: return ""
+    faces = f"φ_top {known.phi_top:.2f}, φ_bottom {known.phi_bottom:.2f}"
+    bands = "".join(f", {text}" for text in [_computed_bands(known)] if text)
+    return f"computed: {known.work_function:.2f} eV, {faces}{bands} ({known.id}, {known.distance})"
 
 # %% ../nbs/12_predict.ipynb #d76a2519
 def open_device(
@@ -131,12 +161,14 @@ class Predictor:
         note: str = "",  # what its energies are
         device: str | None = None,  # None: CUDA if there is a GPU
         members: Sequence[CrystalTower] = (),  # of an ensemble, beside the first
+        known: KnownLayers | None = None,  # in which computed energies are looked up
     ):
         self.device = open_device(device)
         self.model = first.to(self.device).eval()
         self.models = [self.model, *(m.to(self.device).eval() for m in members)]
         self.bank = bank
         self.note = note
+        self.known = known
         phi, residual, wells = (np.asarray(t, float) for t in (bank.phi, bank.residual, bank.wells))
         self.profiles = ProfileBank(bank.ids, phi, residual, wells, first.config.profile_spacing)
         self.elements = set(re.findall("[A-Z][a-z]?", " ".join(bank.formulas)))
@@ -153,7 +185,8 @@ class Predictor:
         config = read_config(folder)
         bank = read_bank(folder / "bank.safetensors")
         members = [CrystalTower.from_pretrained(folder / m) for m in config.get("members", [])]
-        return cls(WFClip.from_pretrained(folder), bank, _energy_note(config.get("data", {})), device, members)
+        about = config.get("data", {})
+        return cls(WFClip.from_pretrained(folder), bank, _energy_note(about), device, members, _open_known(about))
     from_run = from_pretrained
 
     def __repr__(self):
@@ -192,12 +225,19 @@ def _energy_note(about: dict) -> str:
     return (f"{about.get('functional', 'Computed')}, not experiment; vacuum beside each face from the Fermi level, "
             f"placed in a gap as in the training data ({about.get('name', 'unnamed')}).")
 
+# %% ../nbs/12_predict.ipynb #7d41e9b3
+def _open_known(about: dict) -> KnownLayers | None:
+    "The materials of the data of a run, as its config.json describes them; None if they are no longer there."
+    try: return KnownLayers(load_dataset("dft2d" if about.get("name") == "dft2d" else about.get("path", "")))
+    except ValueError: return None
+
 # %% ../nbs/12_predict.ipynb #c5a865cd
-def _nearest(p_cry: torch.Tensor, bank: Bank, k: int = 5) -> list[list[Neighbor]]:
+def _nearest(p_cry: torch.Tensor, bank: Bank, known: KnownLayers | None = None, k: int = 5) -> list[list[Neighbor]]:
     "For each of n crystal embeddings [n, D] the training materials that look most alike to the model, most similar first."
     similarity, index = (p_cry @ bank.p_cry.T).topk(min(k, len(bank.ids)), dim=1)
     mean = bank.faces.mean(1).tolist()
-    return [[Neighbor(bank.ids[i], bank.formulas[i], s, mean[i]) for s, i in zip(*row)]
+    fmax = lambda i: known and known.fmax(bank.ids[i])
+    return [[Neighbor(bank.ids[i], bank.formulas[i], s, mean[i], fmax(i)) for s, i in zip(*row)]
             for row in zip(similarity.tolist(), index.tolist())]
 
 # %% ../nbs/12_predict.ipynb #3c2a0f3e
@@ -267,9 +307,10 @@ def _predict_layers(layers: Sequence[Layer], predictor: Predictor, method: str, 
     features = predictor.encode(layers)
     bank = predictor.bank
     energies, faces_known = predict_energies(features, bank, method)
-    neighbors = _nearest(features.p_cry, bank)
+    neighbors = _nearest(features.p_cry, bank, predictor.known)
     typical = bank.calibration.typicality(torch.tensor([near[0].similarity for near in neighbors])).tolist()
-    radius = [bank.calibration.radius(method, k, coverage, features.spread, t).tolist() for k, t in energies.items()]
+    radius = [bank.calibration.radius(method, k, coverage, features.spread, t).tolist()
+              if f"{method}.{k}" in bank.calibration.scores else [inf] * len(layers) for k, t in energies.items()]
     retrieved = cache(partial(retrieve, features.p_cry, bank.p_prof, bank.logit_scale))
     answers = []
     for i, (near, row, within) in enumerate(zip(neighbors, zip(*(t.tolist() for t in energies.values())), zip(*radius))):
@@ -277,7 +318,8 @@ def _predict_layers(layers: Sequence[Layer], predictor: Predictor, method: str, 
         interval = {k: (v - r, v + r) for k, v, r in zip(energies, row, within) if k in value and isfinite(r)}
         faces = value["phi_top"], value["phi_bottom"]
         answers.append(dict(**value, intervals=interval, coverage=coverage, faces_known=faces_known, method=METHODS[method],
-                            neighbors=near, typicality=typical[i], note=predictor.note,
+                            known=predictor.known and predictor.known.find(layers[i]), neighbors=near,
+                            typicality=typical[i], note=predictor.note,
                             draw=partial(_draw, predictor.profiles, layers[i], faces, faces_known, retrieved, i)))
     return answers
 
@@ -338,58 +380,89 @@ def predict(
     return predictor.predict(source, method, coverage)
 
 # %% ../nbs/12_predict.ipynb #b33c85a7
-_HEADER = """\
-structure            formula    atoms  thickness  vacuum |    top   bottom   mean  within   step |    IE     EA | nearest known
-                                               Å       Å |     eV       eV     eV      eV     eV |    eV     eV |"""
+_HEADER = ("structure            formula    atoms  thickness  vacuum |    top   bottom   mean  within   step |    IE     EA | ",
+           "                                               Å       Å |     eV       eV     eV      eV     eV |    eV     eV | ")
+_WIDE = 34  # of the column of the gap
 
-def _table_row(p: Prediction) -> str:
-    "One line of a table under the header, and one for each warning."
+def _levels(p: Prediction | Known, star: str = " ", within: str = "") -> str:
+    "The energies of a line: both faces, their mean, the step, the band edges."
+    cell = lambda x, width: f"{'?' if x is None else format(x, 'z.2f'):>{width}}"
+    return (f"{cell(p.phi_top, 6)}{star}{cell(p.phi_bottom, 8)}{star}{cell(p.work_function, 6)}{within:>8}{cell(p.step, 7)} | "
+            f"{cell(p.ionization_energy, 5)}{cell(p.electron_affinity, 7)} | ")
+
+def _last(bands: str, rest: str, column: bool) -> str:
+    "The end of a line: the gap, in a column of its own if there is one, and the rest."
+    return f"{bands:{_WIDE}} | {rest}" if column else "; ".join(filter(None, (bands, rest)))
+
+def _table_row(p: Prediction, column: bool = False) -> str:
+    "One line of a table under the header, one for what was computed, and one for each warning; the gap in a column or not."
     if p.error: return f"{p.id:20} {p.error}"
-    known = p.neighbors[0]
-    star = " " if p.faces_known else "*"
-    edges = "".join(f"{'?' if e is None else f'{e:.2f}':>{w}}" for e, w in ((p.ionization_energy, 5), (p.electron_affinity, 7)))
+    near = p.neighbors[0]
     within = f"±{(p.interval[1] - p.interval[0]) / 2:.2f}" if p.interval else "?"
-    row = (f"{p.id:20} {p.formula:10}{p.n_atoms:6}{p.thickness:11.2f}{p.vacuum:8.2f} | "
-           f"{p.phi_top:6.2f}{star}{p.phi_bottom:8.2f}{star}{p.work_function:6.2f}{within:>8}{p.step:z7.2f} | "
-           f"{edges} | "
-           f"{known.formula} {known.work_function:.2f} eV, similarity {known.similarity:.3f}")
-    return "\n".join([row, *(f"  ! {w}" for w in p.warnings)])
+    rest = f"{near.formula} {near.work_function:.2f} eV, similarity {near.similarity:.3f}{_force_mark(near.fmax)}"
+    rows = [f"{p.id:20} {p.formula:10}{p.n_atoms:6}{p.thickness:11.2f}{p.vacuum:8.2f} | "
+            + _levels(p, " " if p.faces_known else "*", within) + _last(_bands(p), rest, column)]
+    if p.known:
+        rest = f"{p.known.distance}{_force_mark(p.known.fmax)}"
+        rows.append(f"{f'  = computed: {p.known.id}, {p.known.prototype}'.rstrip(', '):56} | " + _levels(p.known)
+                    + _last(_computed_bands(p.known), rest, column))
+    return "\n".join([*rows, *(f"  ! {w}" for w in p.warnings)])
 
 # %% ../nbs/12_predict.ipynb #0dfba077
+def _notes(p: Prediction) -> Iterator[str]:
+    "What the numbers and marks of a line mean."
+    if p.note: yield f"{p.note} By {p.method}; top is the face towards +z of the file."
+    if p.interval: yield (f"within: the computed mean of both faces lies in mean ± this in {p.coverage:.0%} of cases like those "
+                          "held out from training. IE, EA: band edges below the mean vacuum level, equal for a metal.")
+    if p.faces_known is False: yield "* This method cannot tell the faces apart: the larger is given as top."
+    if p.known: yield (f"= Computed, not predicted: this very structure is in the data ({p.known.data}), its lattice within "
+                       f"{MAX_STRAIN:.0%} and each atom within {MAX_SHIFT} Å.")
+    if _force_mark(p.known and p.known.fmax) or any(_force_mark(n.fmax) for n in p.neighbors[:1]): yield _FORCE_NOTE
+
 def table_lines(
     predictions: Iterable[Prediction],  # taken one by one, as they come
 ) -> Iterator[str]:
     "Predictions as text, line by line as they come; notes at the end."
     notes: dict[str, None] = {}
+    column = False
     for k, p in enumerate(predictions):
-        if k == 0: yield _HEADER
-        yield _table_row(p)
-        if p.note: notes[f"{p.note} By {p.method}; top is the face towards +z of the file."] = None
-        if p.interval: notes[f"within: the computed mean of both faces lies in mean ± this in {p.coverage:.0%} of cases like "
-                             "those held out from training. IE, EA: band edges below the mean vacuum level, equal for "
-                             "a metal."] = None
-        if p.faces_known is False: notes["* This method cannot tell the faces apart: the larger is given as top."] = None
+        if k == 0:
+            column = bool(_bands(p))
+            gap = f"{'gap':{_WIDE}} | ", f"{'':{_WIDE}} | "
+            yield "\n".join((head + g * column + last).rstrip() for head, g, last in zip(_HEADER, gap, ("nearest known", "")))
+        yield _table_row(p, column)
+        notes |= dict.fromkeys(_notes(p))
     yield from notes
 
 # %% ../nbs/12_predict.ipynb #c13c9bcd
-_COLUMNS = ("id", "source", "formula", "n_atoms", "thickness", "vacuum", *energy_names("predicted"), "coverage", "faces_known",
-            "method", "typicality")
+_SHOWN = tuple(dict.fromkeys((*energy_names("predicted"), "gap")))
+_COLUMNS = ("id", "source", "formula", "n_atoms", "thickness", "vacuum", *_SHOWN, "metal", "coverage", "faces_known", "method",
+            "typicality")
 
 def _as_json(p: Prediction) -> dict:
     "A prediction as plain lists, strings and numbers."
     content = {f.name: getattr(p, f.name) for f in fields(p) if f.name not in ("draw", "layer")}
     drawn = None if p.profile is None else dict(z=p.profile.z.round(3).tolist(), phi=p.profile.phi.round(4).tolist())
     intervals = {k: list(v) for k, v in p.intervals.items()}
-    return content | dict(intervals=intervals, neighbors=[asdict(n) for n in p.neighbors], profile=drawn)
+    known = p.known and asdict(p.known) | dict(distance=p.known.distance)
+    return content | dict(intervals=intervals, known=known, neighbors=[asdict(n) for n in p.neighbors], profile=drawn)
+
+def _known_columns(known: Known | None) -> dict:
+    "What was computed for the very structure, by column; empty fields if nothing was."
+    get = lambda obj, name: None if obj is None else getattr(obj, name)
+    match = get(known, "match")
+    return dict(known=get(known, "id"), known_prototype=get(known, "prototype"),
+                known_strain=match and max(match.strain, key=abs), known_shift=get(match, "shift"), known_rms=get(match, "rms"),
+                known_flipped=get(match, "flipped"), **{f"known_{k}": get(known, k) for k in (*energy_names("indexed"), "fmax")})
 
 def _as_row(p: Prediction) -> dict:
-    "A prediction by column: intervals as two columns each, the nearest known material, warnings and error as text."
+    "A prediction by column: intervals as two columns each, what is known, the nearest material, warnings and error as text."
     row = {k: getattr(p, k) for k in _COLUMNS}
-    for name in energy_names("predicted"):
-        row[f"{name}_low"], row[f"{name}_high"] = p.intervals.get(name, (None, None))
+    for name in _SHOWN: row[f"{name}_low"], row[f"{name}_high"] = p.intervals.get(name, (None, None))
     near = p.neighbors[0] if p.neighbors else None
-    return row | dict(nearest=near and near.formula, similarity=near and near.similarity,
-                      warnings="; ".join(p.warnings), note=p.note, error=p.error)
+    return row | _known_columns(p.known) | dict(
+        nearest=near and near.formula, similarity=near and near.similarity, nearest_fmax=near and near.fmax,
+        warnings="; ".join(p.warnings), note=p.note, error=p.error)
 
 # %% ../nbs/12_predict.ipynb #f83263c1
 TABLES = ".csv", ".json", ".jsonl"  # endings of files that predictions can be written to
