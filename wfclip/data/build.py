@@ -363,21 +363,24 @@ def report_lines(
     lines += _some("copies left out", report["duplicates"], agree, most)
     unlikely = "with a work function that is not plausible"
     lines += _some(unlikely, report["outliers"], lambda r: f"{r['work_function']:.2f} eV", most)
-    lines += _warning_lines(report["warnings"])
+    lines += _warning_lines(report["warnings"], most)
     return lines + (_histogram_lines(report["distribution"]) if report["distribution"] else [])
 
 # %% ../../nbs/data/06_build.ipynb #7cccbe9d
-def _warning_lines(rows: list[dict]) -> list[str]:
-    "Warnings that differ in numbers only, counted, with the first as an example."
-    first: dict[str, str] = {}
-    count: Counter = Counter()
+def _warning_lines(rows: list[dict], most: int) -> list[str]:
+    "Warnings that differ in numbers only, the first as an example, and all that have it by name."
+    example: dict[str, str] = {}
+    names = defaultdict(list)
     for r in rows:
         for text in r["warnings"]:
             kind = re.sub(r"[-+]?\d+(\.\d+)?", "#", text)
-            count[kind] += 1
-            first.setdefault(kind, f"{text} ({r['source']})")
-    lines = [f"  {n} x {first[kind]}" for kind, n in count.most_common()]
-    return [f"{len(rows)} with a warning, of each kind the first", *lines] if rows else []
+            example.setdefault(kind, text)
+            names[kind].append(r["id"])
+    lines = []
+    for kind, found in sorted(names.items(), key=lambda x: -len(x[1])):
+        more = [f"and {len(found) - most} more"] if len(found) > most else []
+        lines += [f"  {len(found)} x {example[kind]}", f"    {', '.join([*found[:most], *more])}"]
+    return [f"{len(rows)} with a warning, of each kind the first and all names", *lines] if rows else []
 
 def _histogram_lines(d: dict) -> list[str]:
     "The distribution of the work functions as a bar chart of text."

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .kpoints import lacks_k
 from .layer import Layer
 from .profile import Plateau, Profile
 from .readers import Potential, read_potential
@@ -84,6 +85,23 @@ def _vacuum_warnings(below: Plateau, above: Plateau, layer: Layer | None, dipole
     if abs(step) > EQUAL and faces_alike(layer):
         yield f"symmetric layer, different plateaus: {below.value:.3f} and {above.value:.3f} eV, and symmetry makes them equal"
 
+# %% ../../nbs/data/01d_check.ipynb #2d9e4402
+_ON_EDGE = 1e-3  # eV by which a Fermi level may pass an edge
+
+def _gap_warnings(potential: Potential, profile: Profile | None) -> Iterator[str]:
+    "What is doubtful about a gap and its edges."
+    levels = potential.levels
+    width = levels.gap if levels.gap is not None or profile is None else profile.gap
+    if potential.layer is None or not width: return
+    first = "abc".index(potential.axis) + 1
+    points = np.array(levels.kpoints).reshape(-1, 3)[:, [first % 3, (first + 1) % 3]]
+    if lacks_k(potential.layer, points):
+        yield "k-points without K: band edges of hexagonal layers often sit there, so the gap may be too large; use a mesh of multiples of 6"
+    if profile is None or profile.vbm is None or profile.cbm is None: return
+    outside = profile.vbm > _ON_EDGE or profile.cbm < -_ON_EDGE
+    if outside and not any("outside its gap" in note for note in levels.notes):
+        yield f"E_F outside its gap: it lies {-profile.vbm:.3f} eV above the valence and {profile.cbm:.3f} eV below the conduction band"
+
 # %% ../../nbs/data/01d_check.ipynb #150144c1
 def _stated_levels(potential: Potential, below: Plateau, above: Plateau) -> Iterator[str]:
     "A warning if the code's own vacuum levels are others."
@@ -99,7 +117,8 @@ def potential_warnings(
     below, above = potential.vacuum()
     levels = potential.levels
     layer = potential.layer
-    found = [*_vacuum_warnings(below, above, layer, levels.dipole), *_stated_levels(potential, below, above), *levels.notes]
+    found = [*_vacuum_warnings(below, above, layer, levels.dipole), *_stated_levels(potential, below, above),
+             *_gap_warnings(potential, profile), *levels.notes]
     if levels.kind == "total":
         found.append("LVTOT: the potential contains exchange and correlation and becomes flat late; prefer LVHAR")
     elif levels.kind == "unknown" and layer is not None and profile is not None:

@@ -12,7 +12,7 @@ import re
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from math import nan
@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from .kpoints import mesh_points
 from .layer import StructureError
 from .profile import ProfileError
 from .structure import _unreadable
@@ -40,6 +41,7 @@ class Levels:
     dipole: bool | None = None  # a dipole correction was used along the normal; None if unknown
     sources: tuple[str, ...] = ()  # names of the files that were read
     notes: tuple[str, ...] = ()  # doubts, each one sentence
+    kpoints: tuple[tuple[float, ...], ...] = field(default=(), repr=False, compare=False)  # where bands were computed, in fractions of the reciprocal vectors; () if unknown
 
 # %% ../../nbs/data/01a_levels.ipynb #e511fc65
 _DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
@@ -95,8 +97,8 @@ def _edges(points: Sequence[tuple[str, array]]) -> dict[str, float]:
     return dict(vbm=float(vbm)) | (dict(cbm=float(cbm), gap=float(cbm - vbm)) if np.isfinite(cbm) else {})
 
 # %% ../../nbs/data/01a_levels.ipynb #69d131c5
-_OUTCAR = re.compile(r"""\s*+(?=[-EFGILbsv])(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
-    |vacuum\ level\ on\ the\ upper\ side\ and\ lower\ side\ of\ the\ slab\s+(?P<upper>\S+)\s+(?P<lower>\S+)\s
+_OUTCAR = re.compile(r"""\s*+(?=[-EFGILbksv])(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
+    |k-point\s+\d+\s*:(?P<kpoint>(?:\s+-?\d\.\d{4}){3})\s|vacuum\ level\ on\ the\ upper\ side\ and\ lower\ side\ of\ the\ slab\s+(?P<upper>\S+)\s+(?P<lower>\S+)\s
     |(?P<tag>LVHAR|LVTOT|LDIPOL|IDIPOL)\s*=\s*(?P<value>\S+)\s|spin\ component\s+(?P<spin>[12])\s*$
     |(?P<bands>band\ No\.\s+band\ energies\s+occupation)|(?P<rule>-{20})|(?P<end>General\ timing))""", re.VERBOSE)
 
@@ -117,12 +119,14 @@ def _scan_outcar(lines: Iterator[str]) -> tuple[dict[str, Any], dict[str, str], 
     tags: dict[str, str] = {}
     spin = "1"
     points: list[tuple[str, array]] = []
+    kpoints: dict[tuple[float, ...], None] = {}
     whole = False
     for line in lines:
         if not (m := _OUTCAR.match(line)): continue
         name = m.lastgroup or ""
         value = m[name]
-        if name == "efermi":
+        if name == "kpoint": kpoints[tuple(map(float, value.split()))] = None
+        elif name == "efermi":
             found |= _NO_BANDS | dict(efermi=_number(value))
             spin = "1"
             points = []
@@ -137,7 +141,7 @@ def _scan_outcar(lines: Iterator[str]) -> tuple[dict[str, Any], dict[str, str], 
             found |= _edges(points)
             points = []
         elif name == "end": whole = True
-    return found, tags, whole
+    return found | dict(kpoints=tuple(kpoints)), tags, whole
 
 # %% ../../nbs/data/01a_levels.ipynb #f386c135
 def _settings(tags: dict[str, str]) -> dict[str, Any]:
@@ -187,6 +191,9 @@ class _Vasprun:
             self.points[-1][1].extend([nan if x is None else x for x in values] if len(values) == 2 else (nan, nan))
         elif name == "eigenvalues" and self.place[1:] == ["calculation"]:
             self.found |= _NO_BANDS | _edges(self.points)
+        elif name == "v" and self.place[1:] == ["kpoints", "varray"]:
+            point = tuple(x for x in map(_number, value.split()) if x is not None)
+            if len(point) == 3: self.found["kpoints"] = (*self.found.get("kpoints", ()), point)
     def in_bands(self) -> bool: return self.place[1:3] == ["calculation", "eigenvalues"]
     def doctype(self, *_):
         raise ProfileError("a DOCTYPE, which vasprun.xml never has; give the file as VASP wrote it.")
@@ -217,12 +224,30 @@ def _read_incar(path: str | os.PathLike) -> Levels:
             if m := re.match(r"\s*([A-Za-z]\w*)\s*=\s*(\S+)", part): tags.setdefault(m[1].upper(), m[2])
     return _levels(path, **(_settings(dict(LVHAR="F", LDIPOL="F", IDIPOL="0") | tags) if tags else {}))
 
+# %% ../../nbs/data/01a_levels.ipynb #5a1c7e02
+def _read_kpoints(path: str | os.PathLike) -> Levels:
+    "The mesh that a KPOINTS asks for; no k-points if it asks for something else."
+    path = Path(path)
+    lines = [line.split("#")[0].split("!")[0].split() for line in islice(_lines(path), 5)]
+    try:
+        kind = lines[2][0][0].lower()
+        n = [int(x) for x in lines[3][:3]]
+        shift = [float(x) for x in lines[4][:3]] if len(lines) > 4 and lines[4] else [0.0] * 3
+        if int(lines[1][0]) != 0 or kind not in "gm" or len(n) != 3 or not 0 < min(n) <= max(n) <= _MOST_POINTS: return Levels()
+        if kind == "m": shift = [s + (1 - k) / 2 for s, k in zip(shift, n)]
+        points = mesh_points(n, shift)
+    except (IndexError, ValueError): return Levels()
+    return Levels(kpoints=tuple(map(tuple, points.tolist())), sources=(path.name,))
+
+_MOST_POINTS = 100  # along a direction; a mesh of more is a slip
+
 # %% ../../nbs/data/01a_levels.ipynb #3420be2f
-_PW = re.compile(r"""\s*+(?=[CJPth])(?:Program\ (?P<program>PWSCF)|the\ Fermi\ energy\ is\s+(?P<one>\S+)\s
+_PW = re.compile(r"""\s*+(?=[CJPbckth])(?:Program\ (?P<program>PWSCF)|the\ Fermi\ energy\ is\s+(?P<one>\S+)\s
     |the\ spin\ up/dw\ Fermi\ energies\ are\s+(?P<up>\S+)\s+(?P<two>\S+)\s
     |highest\ occupied\ level\ \(ev\):\s*(?P<top>\S+)\s
     |highest\ occupied,\ lowest\ unoccupied\ level\ \(ev\):\s*(?P<vbm>\S+)\s+(?P<edges>\S+)\s
-    |(?P<dipole>Computed\ dipole\ along\ edir)|(?P<end>JOB\ DONE))""", re.VERBOSE)
+    |(?P<dipole>Computed\ dipole\ along\ edir)|(?P<end>JOB\ DONE)
+    |(?P<list>(?:cart|cryst)\.\ coord\.)|k\(\s*\d+\)\ =\ \((?P<kpoint>[^)]*)\)|b\([123]\)\ =\ \((?P<vector>[^)]*)\))""", re.VERBOSE)
 
 # %% ../../nbs/data/01a_levels.ipynb #7980bbd9
 def _pw_levels(name: str, m: re.Match) -> dict[str, Any]:
@@ -243,6 +268,25 @@ def _pw_levels(name: str, m: re.Match) -> dict[str, Any]:
     return known | (dict(vbm=vbm, cbm=cbm, gap=cbm - vbm) if vbm < cbm else dict(gap=0.0))
 
 # %% ../../nbs/data/01a_levels.ipynb #0ee86c62
+class _PwPoints:
+    "Collects reciprocal vectors and k-points, both in units of 2 pi / a, as pw.x lists them."
+    def __init__(self):
+        self.vectors: list[list[float]] = []
+        self.points: list[list[float]] = []
+        self.listing = False
+    def see(self, m: re.Match):
+        if m.lastgroup == "list":
+            self.listing = m["list"].startswith("cart")
+            if self.listing: self.points = []
+            return
+        numbers = [x for x in map(_number, (m["kpoint"] or m["vector"]).split()) if x is not None]
+        if len(numbers) == 3 and (self.listing or m["vector"]): (self.points if m["kpoint"] else self.vectors).append(numbers)
+    def fractions(self) -> tuple[tuple[float, ...], ...]:
+        "The k-points in fractions of the reciprocal vectors, () if they are not all there."
+        if len(self.vectors) < 3 or abs(np.linalg.det(self.vectors[-3:])) < 1e-9 or not self.points: return ()
+        return tuple(map(tuple, (np.array(self.points) @ np.linalg.inv(self.vectors[-3:])).tolist()))
+
+# %% ../../nbs/data/01a_levels.ipynb #5a1c7e04
 def read_pw_output(
     path: str | os.PathLike,  # what pw.x prints, also compressed (.gz, .xz, .bz2)
 ) -> Levels:  # of the last self-consistent cycle
@@ -252,16 +296,19 @@ def read_pw_output(
     whole = False
     dipole = False
     found: dict[str, Any] = {}
+    points = _PwPoints()
     for line in _lines(path):
         if not (m := _PW.match(line)): continue
         if m.lastgroup == "program":
             started = True
             whole = False
             dipole = False
+            points = _PwPoints()
+        elif m.lastgroup in ("list", "kpoint", "vector"): points.see(m)
         elif m.lastgroup == "dipole": dipole = True
         elif m.lastgroup == "end": whole = True
         elif started: found = _pw_levels(path.name, m)
-    return _levels(path, whole, **found, dipole=dipole or (False if found else None))
+    return _levels(path, whole, **found, dipole=dipole or (False if found else None), kpoints=points.fractions())
 
 # %% ../../nbs/data/01a_levels.ipynb #3be13984
 def _read_pw_structure(path: str | os.PathLike) -> Any:
@@ -292,6 +339,19 @@ def pw_outputs(
     outputs = [p for p in files if endings.search(_plain(p.name))]
     return [p for p in outputs if any("Program PWSCF" in line for line in islice(_lines(p), 1000))]
 
+# %% ../../nbs/data/01a_levels.ipynb #5a1c7e05
+def _pw_mesh(files: Sequence[Path]) -> Levels:
+    "The mesh in the inputs of pw.x among the files of a folder; no k-points if there is none or they differ."
+    found = {}
+    for path in (p for p in files if re.search(r"(?i)\.(in|inp|pwi|pwin)$", _plain(p.name))):
+        text = "".join(islice(_lines(path), 2000))
+        for m in re.finditer(r"(?im)^\s*K_POINTS\W+automatic\W*$\s*((?:\d{1,2}\s+){3}[01]\s+[01]\s+[01])\b", text):
+            found[tuple(map(int, m[1].split()))] = path.name
+    if len(found) != 1: return Levels()
+    (mesh, name), = found.items()
+    if min(mesh[:3]) < 1: return Levels()
+    return Levels(kpoints=tuple(map(tuple, mesh_points(mesh[:3], np.array(mesh[3:]) / 2).tolist())), sources=(name,))
+
 # %% ../../nbs/data/01a_levels.ipynb #482109ae
 _SAME = 1e-3  # eV within which two Fermi levels are the same
 
@@ -299,13 +359,13 @@ _SAME = 1e-3  # eV within which two Fermi levels are the same
 def merge_levels(
     found: Sequence[Levels],  # the most trusted first
 ) -> Levels:
-    "Of each field what the first says that knows it; band edges and gap from one file."
+    "Of each field what the first says that knows it; band edges, gap and, if it lists them, k-points from one file."
     def first(name, unknown=None):
         return next((x for levels in found if (x := getattr(levels, name)) != unknown), unknown)
     def every(name): return tuple(dict.fromkeys(x for levels in found for x in getattr(levels, name)))
-    edges = (levels for name in ("gap", "vbm") for levels in found if getattr(levels, name) is not None)
-    return replace(next(edges, Levels()), efermi=first("efermi"), vacuum=first("vacuum"), dipole=first("dipole"),
-                   kind=first("kind", "unknown"), sources=every("sources"), notes=every("notes"))
+    edges = next((levels for name in ("gap", "vbm") for levels in found if getattr(levels, name) is not None), Levels())
+    return replace(edges, efermi=first("efermi"), vacuum=first("vacuum"), dipole=first("dipole"), kind=first("kind", "unknown"),
+                   sources=every("sources"), notes=every("notes"), kpoints=edges.kpoints or first("kpoints", ()))
 
 # %% ../../nbs/data/01a_levels.ipynb #62d07154
 def _agree(found: Sequence[Levels]) -> Levels:
@@ -331,9 +391,10 @@ def _vasp(files: Sequence[Path], ending: str) -> Levels:
     outcar = stated("OUTCAR", read_outcar)
     xml = stated("vasprun.xml", read_vasprun)
     incar = stated("INCAR", _read_incar)
-    if not (outcar.sources or xml.sources): return merge_levels([outcar, xml, incar])
+    mesh = [] if outcar.kpoints or xml.kpoints else [stated("KPOINTS", _read_kpoints)]
+    if not (outcar.sources or xml.sources): return merge_levels([outcar, xml, incar, *mesh])
     if outcar.efermi is None or xml.efermi is None or abs(outcar.efermi - xml.efermi) <= _SAME:
-        return merge_levels([outcar, xml])
+        return merge_levels([outcar, xml, *mesh])
     names = outcar.sources + xml.sources
     note = (f"{names[0]} states the Fermi level {outcar.efermi:.4f} eV, {names[-1]} {xml.efermi:.4f} eV; the first is "
             "taken.")
@@ -352,4 +413,5 @@ def levels_beside(
     vasp = _vasp(files, _plain(path.name).removeprefix("LOCPOT") if locpot else "")
     if locpot: return vasp
     pw = [_attempt(read_pw_output, p) for p in pw_outputs(files)]
-    return _agree(pw if pw and vasp.efermi is None else [vasp, *pw])
+    known = _agree(pw if pw and vasp.efermi is None else [vasp, *pw])
+    return known if known.kpoints else merge_levels([known, _pw_mesh(files)])

@@ -320,7 +320,8 @@ def _gpw(path: Path, units: str | None, **_: Any) -> Potential:
     z = height / (len(v) + first) * (np.arange(len(v)) + first)
     homo, lumo = calc.get_homo_lumo()
     edges: dict[str, Any] = dict(vbm=homo, cbm=lumo, gap=lumo - homo) if lumo - homo > 0.01 else dict(gap=0.0)
-    levels = Levels(calc.get_fermi_level(), **edges, kind="hartree", sources=(path.name,))
+    kpoints = tuple(map(tuple, np.asarray(calc.get_ibz_k_points(), float).tolist()))
+    levels = Levels(calc.get_fermi_level(), **edges, kind="hartree", sources=(path.name,), kpoints=kpoints)
     return Potential(z, v, code="GPAW", axis=axis, layer=layer, center=center, levels=levels)
 
 # %% ../../nbs/data/01c_readers.ipynb #9b388983
