@@ -38,7 +38,7 @@ _INDEX_FORMAT = "wfclip-index-1"
 _LEVELS = energy_names("indexed")
 _TEXTS = ("id", "formula", "source")
 _FLAGS = ("predicted", "faces_known", "unseen")
-_COLUMNS = ({"text_end": "int64", "n_atoms": "int32", "thickness": "float32"} | dict.fromkeys(_LEVELS, "float32")
+_COLUMNS = ({"text_end": "int64", "n_atoms": "int32", "thickness": "float32"} | dict.fromkeys((*_LEVELS, "fmax"), "float32")
            | {"embeddings": "float16", "elements": "uint8", "text": "uint8"} | dict.fromkeys(_FLAGS, "uint8"))
 
 # %% ../nbs/12b_material_index.ipynb #36fe54f2
@@ -46,6 +46,7 @@ def _append(spool: Mapping[str, IO[bytes]], block: dict[str, Any]) -> int:
     "Add a block of rows to the columns' files; the number of rows."
     texts = [text.encode() for row in zip(*(block[name] for name in _TEXTS)) for text in row]
     ends = spool["text"].tell() + np.cumsum([len(text) for text in texts])
+    block = dict(fmax=np.full(len(block["id"]), np.nan)) | block
     for name, values in (block | dict(text_end=ends, text=np.frombuffer(b"".join(texts), np.uint8))).items():
         if name in _COLUMNS: spool[name].write(np.asarray(values, _COLUMNS[name]).tobytes())
     return len(block["id"])
@@ -82,17 +83,18 @@ def write_index(
 # %% ../nbs/12b_material_index.ipynb #78ccafa5
 def open_index(
     path: Path,  # a file of `write_index`
-) -> tuple[dict, dict[str, np.memmap]]:  # header; columns by name
+) -> tuple[dict, dict[str, np.ndarray]]:  # header; columns by name
     "Map an index; ValueError in one sentence if the file is none."
     if not path.is_file(): raise ValueError(f"{path}: no such index; wfclip embed makes one.")
     try:
         with safe_open(path, "np"): pass  # compares the header with the length of the file
         about, layout, start = read_header(path)
     except (SafetensorError, OSError, ValueError) as e: raise ValueError(f"{path}: not an index ({e}).") from None
-    if about.get("format") != _INDEX_FORMAT or _COLUMNS.keys() - layout:
+    if about.get("format") != _INDEX_FORMAT or _COLUMNS.keys() - layout - {"fmax"}:
         raise ValueError(f"{path}: a safetensors file, but not an index of the format {_INDEX_FORMAT}.")
     columns = {name: np.memmap(path, kind, "c", start + layout[name]["data_offsets"][0], tuple(layout[name]["shape"]))
-               for name, kind in _COLUMNS.items()}
+               for name, kind in _COLUMNS.items() if name in layout}
+    columns.setdefault("fmax", np.broadcast_to(np.float32(np.nan), len(columns["n_atoms"])))
     if len({len(column) for name, column in columns.items() if name != "text"}) > 1:
         raise ValueError(f"{path}: damaged, its columns differ in length; build it again.")
     return about, columns
@@ -179,7 +181,8 @@ def _crystal_columns(
     features = predictor.encode(layers)
     n = len(layers)
     energies = {k: v.numpy() for k, v in predictor.energies(features).items()}
-    gap = np.maximum(energies["ionization_energy"] - energies["electron_affinity"], 0)
+    gap = energies.get("gap", np.maximum(energies["ionization_energy"] - energies["electron_affinity"], 0))
+    gap = np.where(energies.get("metal", np.zeros(n)) >= .5, 0, gap)
     faces_known = predictor.methods[0] == "head" and "step" in features.properties
     return _layer_columns(layers, sources, predictor) | energies | dict(
         gap=gap, embeddings=features.p_cry, predicted=np.ones(n), faces_known=np.full(n, faces_known))
@@ -286,7 +289,7 @@ def _dataset_columns(
     layers = [data.layer(k) for k in rows]
     name = data.about.get("name", str(data.path))
     n = len(rows)
-    return _layer_columns(layers, [name] * n, predictor) | {k: data.properties[k][rows] for k in _LEVELS} | dict(
+    return _layer_columns(layers, [name] * n, predictor) | {k: data.properties[k][rows] for k in (*_LEVELS, "fmax")} | dict(
         embeddings=predictor.encode(layers).p_cry, predicted=np.zeros(n), faces_known=np.ones(n))
 
 def _first_model(

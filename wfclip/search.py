@@ -21,6 +21,7 @@ import torch
 from .data.profile import Profile
 from .data.structure import read_layer
 from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits, _embed_profiles, _load_profile, model_digest, nearest_unit
+from .known import _FORCE_NOTE, _force_mark
 from .predict import Predictor
 
 # %% ../nbs/13_search.ipynb #535346af
@@ -96,6 +97,7 @@ class Candidate:
     faces_known: bool  # False: phi_top is the larger of the two, on whichever face
     predicted: bool  # False: the energies were computed
     unseen: bool  # contains an element that the model never saw
+    fmax: float | None = None  # largest force that remains in the computed geometry, eV/Å; None if not known, or if predicted
     similarity: float | None = None  # to the query, 1 is equal; None if there was only a range
     same: bool = False  # same formula as the query and similarity above 0.999: the query itself or a twin
 
@@ -105,7 +107,7 @@ def _candidate(index: Index, i: int, **more: Any) -> Candidate:
     number = lambda x: None if np.isnan(x) else round(float(x), 4)
     texts = {name: index.text(name, i) for name in _TEXTS}
     flags = {k: bool(index[k][i]) for k in _FLAGS}
-    return Candidate(**texts, **flags, **{k: number(index[k][i]) for k in (*_LEVELS, "thickness")}, **more,
+    return Candidate(**texts, **flags, **{k: number(index[k][i]) for k in (*_LEVELS, "fmax", "thickness")}, **more,
                      n_atoms=int(index["n_atoms"][i]) or None)
 
 # %% ../nbs/13_search.ipynb #48b01136
@@ -221,7 +223,7 @@ def _row(c: Candidate) -> str:
     "One line of a table under the header."
     cell = lambda x, width, digits=2: f"{'-':>{width}}" if x is None else f"{x:z{width}.{digits}f}"
     star = " " if c.faces_known else "*"
-    marks = " = query" * c.same + " !" * c.unseen
+    marks = " = query" * c.same + " !" * c.unseen + _force_mark(c.fmax)
     faces = f"{cell(c.phi_top, 6)}{star}{cell(c.phi_bottom, 8)}{star}{cell(c.step, 6)}{cell(c.work_function, 8)}"
     row = (f"{c.rank:4}  {c.id:20} {c.formula or '-':10}{cell(c.n_atoms, 6, 0)}{cell(c.thickness, 11)} | {faces} | "
            f"{cell(c.gap, 6)} | {'predicted' if c.predicted else 'computed':9}")
@@ -242,6 +244,7 @@ def candidate_lines(
     if not all(c.faces_known for c in found): yield "* The faces cannot be told apart: the larger is given as top."
     if any(c.same for c in found): yield "= query: same formula and similarity above 0.999, the query itself or a twin."
     if any(c.unseen for c in found): yield "! Contains an element that the model never saw in training."
+    if any(_force_mark(c.fmax) for c in found): yield _FORCE_NOTE
 
 # %% ../nbs/13_search.ipynb #d3368d38
 def candidate_csv(
