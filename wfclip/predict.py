@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+# %% ../nbs/12_predict.ipynb #977fcb1f
 from .bank import METHODS, Bank, predict_energies, read_bank, retrieve
 from .blend import Blend, ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
