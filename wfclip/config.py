@@ -50,7 +50,7 @@ class WFClipConfig:
     def paper(cls,
         **changes: Any,  # fields that are to differ, by name
     ) -> "WFClipConfig":
-        "The method exactly as published, with any field changed by name."
+        "The published method, with our readings of what its text leaves open; any field can be changed by name."
         return cls(**_PAPER | changes)
 
     @classmethod
