@@ -18,7 +18,7 @@ import json
 import re
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ import torch
 from ase.data import atomic_numbers
 
 from wfclip.bank import METHODS, predict_energies, read_bank
-from wfclip.config import TrainConfig
+from wfclip.config import RECIPES, TrainConfig
 from wfclip.data.check import potential_warnings
 from wfclip.data.dataset import PARTS, Split, WorkFunctionDataset, load_dataset
 from wfclip.data.format import Entry, write_dataset
@@ -228,10 +228,12 @@ def new_to_shipped(data: WorkFunctionDataset, split: Split, predicted: dict[str,
 
 def command(config: dict, raw: bool) -> str:
     "The command line of a run."
-    changed = {k: v for k, v in config["training"].items() if v != getattr(TrainConfig(), k)}
+    preset = "wfclip" if config["model"]["joint"] else "paper"
+    recipe = RECIPES[preset]()
+    changed = {k: v for k, v in asdict(TrainConfig(**config["training"])).items() if v != getattr(recipe, k)}
     options = [f"--{k.replace('_', '-')} {f'{v:g}' if isinstance(v, float) else v}" for k, v in changed.items()]
-    preset = [] if config["model"]["joint"] else ["--preset paper"]
-    return " ".join([f"wfclip train --data {'raw' if raw else 'mathub'}.safetensors", *preset, *options])
+    named = [] if preset == "wfclip" else [f"--preset {preset}"]
+    return " ".join([f"wfclip train --data {'raw' if raw else 'mathub'}.safetensors", *named, *options])
 
 
 def write_run(pairs: str, run: str):

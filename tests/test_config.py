@@ -32,7 +32,8 @@ MODEL = dict(
     contrast=(OURS, False, "loss"), joint=(OURS, False, "parameters"), joint_weight=(OURS, 1., "loss"))
 # field: another value, and whether the split changes
 TRAINING = dict(
-    epochs=(3, False), batch_size=(32, False), batches=("exact", False), lr=(1e-4, False), weight_decay=(0.5, False), split=("formula", True),
+    epochs=(3, False), batch_size=(32, False), batches=("exact", False), lr=(1e-4, False), weight_decay=(0.5, False),
+    split=("formula", True),
     fraction=(0.5, True), seed=(43, True), member=(1, False), precision=("bfloat16", False), start=("RUN", False))
 
 

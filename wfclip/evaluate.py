@@ -28,7 +28,7 @@ def ranks(
 ) -> np.ndarray:  # [n], 1 is best
     "Rank of the right answer of each query; ties count half. ValueError for NaN and infinities, which have no order."
     if not np.isfinite(similarity).all():
-        raise ValueError("Similarities that are NaN or infinite have no order: the embeddings are no numbers, look how the model was trained.")
+        raise ValueError("Similarities that are NaN or infinite have no order: look how the model was trained.")
     own = np.diagonal(similarity)[:, None]
     return 1 + (similarity > own).sum(1) + ((similarity == own).sum(1) - 1) / 2
 
@@ -166,8 +166,9 @@ def _embed_test(model: WFClip, data: WorkFunctionDataset, index: np.ndarray, fea
 def _check_finite(said: torch.Tensor, ids: Sequence[str]) -> None:
     "ValueError if a model says NaN or infinity of one of n materials [n, ...]."
     bad = (~said.reshape(len(said), -1).isfinite()).any(1).nonzero().flatten()
-    if len(bad): raise ValueError(f"What this model says of {len(bad)} of {len(ids)} test materials, {ids[bad[0]]} the first, is NaN or "
-                                  "infinite: it cannot be evaluated, train it again with a smaller learning rate.")
+    if not len(bad): return
+    raise ValueError(f"What this model says of {len(bad)} of {len(ids)} test materials, {ids[bad[0]]} the first, is NaN or "
+                     "infinite: it cannot be evaluated, train it again with a smaller learning rate.")
 
 # %% ../nbs/11_evaluate.ipynb #4ea2b6d5
 def evaluate(

@@ -43,7 +43,7 @@ def epoch_batches(
     seed: int,  # of the run
     epoch: int,  # number of the epoch
     processes: int = 1,  # W; each batch is a multiple of it, and up to W - 1 materials are left out of the epoch
-    exact: bool = False,  # batches of the wanted size, or the multiple of W below it, then a short one of 2 or more; else of equal size
+    exact: bool = False,  # batches of the wanted size, or the multiple of W below it, and a short last one; else of equal size
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:  # of each batch: positions [B], flips [B] bool
     "The batches of an epoch, a function of the seed and the epoch alone."
     g = torch.Generator().manual_seed(1_000_003 * seed + epoch)
@@ -205,7 +205,8 @@ class _NotFinite(ValueError): "A loss that is NaN or infinite."
 def _check_loss(trainer: Trainer, name: str, loss: float, index: np.ndarray) -> None:
     "_NotFinite, a ValueError, with the materials of the batch that was trained last, if a loss is NaN or infinite."
     if not math.isfinite(loss):
-        raise _NotFinite(f"the {name} of epoch {trainer.epoch + 1} is {loss}, after the batch of {', '.join(trainer.ids[i] for i in index)}")
+        materials = ", ".join(trainer.ids[i] for i in index)
+        raise _NotFinite(f"the {name} of epoch {trainer.epoch + 1} is {loss}, after the batch of {materials}")
 
 # %% ../nbs/10_train.ipynb #a02a62e9
 def run_epoch(

@@ -23,7 +23,7 @@ def pool_atoms(
 
 # %% ../../nbs/nn/04_pooling.ipynb #4f0da37b
 class PublishedPooling(nn.Module):
-    "The published pooling: linear layers on 0e and on 0e + 1o, then the sum over atoms. Its 1o inputs are dead."
+    "The published pooling, as we read it: linear layers on 0e and on 0e + 1o, then the sum over atoms. Its 1o inputs are dead."
 
     def __init__(self,
         dim: int = 384,  # width of an atom's vector
