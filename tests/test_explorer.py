@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from ase.formula import Formula
 from project import ROOT
 
 from wfclip import load_dataset
@@ -54,6 +55,15 @@ def test_structures_are_those_of_the_dataset_within_rounding(shown):
         assert [s["symbols"][int(z) - 1] for z in numbers[i]] == layer.symbols
         np.testing.assert_allclose(positions[i].reshape(-1, 3), layer.positions, atol=.00051)
         np.testing.assert_allclose(np.reshape(s["cells"][4 * i:4 * i + 4], (2, 2)), layer.cell[:2, :2], atol=.00051)
+
+
+def test_each_prototype_has_its_legend(shown):
+    kinds = shown["legend"]
+    assert sorted(kinds["names"]) == shown["prototypes"] == sorted(set(DATA.prototypes))
+    assert all(len(text) > 15 for text in kinds["meanings"]) and len(set(kinds["examples"])) == len(kinds["names"])
+    for name, formula, i in zip(kinds["names"], kinds["formulas"], kinds["examples"]):
+        assert DATA.prototypes[i] == name
+        assert Formula(formula).reduce()[0].count() == Formula(DATA.formulas[i]).count()
 
 
 def test_neighbours_are_the_nearest_in_the_shipped_index(shown):

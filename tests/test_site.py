@@ -11,6 +11,8 @@ import pytest
 from filelock import FileLock
 from project import ROOT, copy_project, python
 
+from wfclip import load_dataset
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if not (CHROMIUM and shutil.which("npm")) and not os.environ.get("CI"):
     pytest.skip("needs chromium and npm", allow_module_level=True)
@@ -148,10 +150,18 @@ def test_symbols_have_tables(page):
 def test_explorer_filters_and_selects(page):
     page.goto("explore.html")
     count, detail = page.locator(".wx-count"), page.locator(".wx-detail")
-    page.wait_for_function("document.querySelector('.wx-count').textContent.startsWith('1,635 of 1,635')")
+    everything = f"{len(load_dataset()):,}"
+    page.wait_for_function(f"document.querySelector('.wx-count').textContent.startsWith('{everything} of {everything}')")
+    page.locator(".wx-kinds summary").click()
+    page.locator(".wx-kinds button", has_text="penta").click()
+    page.wait_for_function(f"!document.querySelector('.wx-count').textContent.startsWith('{everything} of')")
+    assert set(page.locator(".wx-table tbody tr").all_inner_texts()) and page.locator("select[name=prototype]").input_value() == "penta"
+    assert page.locator(".wx-kinds button svg circle").count() > 500
+    page.locator(".wx-kinds button", has_text="penta").click()
+    page.wait_for_function(f"document.querySelector('.wx-count').textContent.startsWith('{everything} of')")
     page.locator("input[name=with]").fill("Mo, S")
     page.locator("input[name=without]").fill("Se, Te, O")
-    page.wait_for_function("!document.querySelector('.wx-count').textContent.startsWith('1,635')")
+    page.wait_for_function(f"!document.querySelector('.wx-count').textContent.startsWith('{everything}')")
     assert 0 < int(count.inner_text().split()[0]) < 20
     page.locator(".wx-table tbody tr", has_text="H-MX2").first.click()
     page.wait_for_function("document.querySelector('.wx-detail').textContent.includes('MoS2')")

@@ -54,6 +54,9 @@ def main(records: str, out: str | Path = OUT) -> None:
     with gzip.open(records, "rt") as f: found = [json.loads(line) for line in f]
     entries = []
     for r in sorted(found, key=lambda r: r["id"]):
+        own = r["efermi_dft"]
+        if r["gap"] and not r["vbm"] <= own <= r["cbm"]:
+            print(f"doubtful {r['id']}, {r['formula']} ({r['prototype']}): the code's E_F, {own} eV, is outside its gap, {r['vbm']} to {r['cbm']} eV")
         why = fault(r)
         try:
             if not why: entries.append(entry(r))

@@ -6,6 +6,7 @@ of embeddings, its nearest neighbours there, and the predicted energies. tools/s
 Columns are lists in the order of the dataset, or pack several numbers of each material into one flat list.
 """
 import base64
+import csv
 import json
 import sys
 from math import floor, log10
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ase.formula import Formula
 
 from wfclip import load_dataset
 from wfclip.data.dataset import PARTS, WorkFunctionDataset
@@ -26,6 +28,7 @@ from wfclip.predict import Predictor
 NEIGHBORS = 8
 PREDICTED = "phi_top", "phi_bottom", "ionization_energy", "electron_affinity"
 COMPUTED = *PREDICTED, "vbm", "cbm", "gap", "fmax"
+LEGEND = Path(__file__).parents[1] / "nbs/data/files/prototypes.csv"
 
 
 def rounded(values, digits: int) -> list:
@@ -88,13 +91,25 @@ def predictions(data: WorkFunctionDataset) -> dict:
                 parts=[part.get(name, "") for name in data.ids])
 
 
+def legend(data: WorkFunctionDataset) -> dict:
+    "What each prototype is, in words, and the material that stands for it, in the order of the legend."
+    with LEGEND.open(encoding="utf-8") as file: rows = list(csv.DictReader(file))
+    unknown = set(data.prototypes) - {row["prototype"] for row in rows}
+    if unknown: raise ValueError(f"{LEGEND}: no line for the prototypes {', '.join(sorted(unknown))}; write one.")
+    alike = lambda row: Formula(row["example"]).reduce()[0].count()
+    contents = [Formula(formula).count() for formula in data.formulas]
+    found = [next(i for i, p in enumerate(data.prototypes) if p == row["prototype"] and contents[i] == alike(row)) for row in rows]
+    return dict(names=[row["prototype"] for row in rows], formulas=[row["example"] for row in rows],
+                meanings=[row["meaning"] for row in rows], examples=found)
+
+
 def explorer_data() -> dict:
     "Everything that the page shows."
     data = load_dataset("dft2d")
     prototypes = sorted(set(data.prototypes))
     return dict(
         about=data.about, ids=data.ids, formulas=data.formulas, prototypes=prototypes,
-        prototype=[prototypes.index(name) for name in data.prototypes],
+        prototype=[prototypes.index(name) for name in data.prototypes], legend=legend(data),
         computed={k: rounded(data.properties[k], 4) for k in COMPUTED},
         structures=structures(data), profiles=profiles(data), embedding=embedding(data.ids), **predictions(data))
 

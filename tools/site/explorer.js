@@ -56,11 +56,12 @@ function neighborsOf({ k, neighbors, similarity }, i) {
 
 /** All materials as objects, in the order of the dataset. */
 function readMaterials(d) {
+  const meanings = Object.fromEntries(d.legend.names.map((name, k) => [name, d.legend.meanings[k]]));
   const atomStart = starts(d.structures.counts), phiStart = starts(d.profiles.lengths), phi = unpack(d.profiles.phi);
   return d.ids.map((id, row) => {
     const energies = energiesOf(d.computed, row), structure = structureOf(d.structures, atomStart, row);
     return {
-      row, id, formula: d.formulas[row], prototype: d.prototypes[d.prototype[row]], part: d.parts[row],
+      row, id, formula: d.formulas[row], prototype: d.prototypes[d.prototype[row]], meaning: meanings[d.prototypes[d.prototype[row]]], part: d.parts[row],
       ...energies, polarity: Math.abs(energies.step), gap: d.computed.gap[row],
       vbm: d.computed.vbm[row], cbm: d.computed.cbm[row], fmax: d.computed.fmax[row],
       predicted: energiesOf(d.predicted, row), structure,
@@ -680,8 +681,8 @@ function repeatsOf({ a, b }) {
   return [a, b].map(v => Math.min(6, Math.max(2, Math.round(12 / Math.hypot(...v)))));
 }
 
-function repeatedAtoms(s) {
-  const [na, nb] = repeatsOf(s), atoms = [];
+function repeatedAtoms(s, [na, nb] = repeatsOf(s)) {
+  const atoms = [];
   for (let i = 0; i < na; i++) for (let j = 0; j < nb; j++) s.atoms.forEach((atom, base) => atoms.push({
     ...atom, base, x: atom.x + i * s.a[0] + j * s.b[0], y: atom.y + i * s.a[1] + j * s.b[1] }));
   return atoms;
@@ -689,10 +690,10 @@ function repeatedAtoms(s) {
 
 const distance = (p, q) => Math.hypot(p.x - q.x, p.y - q.y, p.z - q.z);
 
-/** Distance of each atom of the cell to its nearest neighbour, periodic images included. */
+/** Distance of each atom of the cell to its nearest neighbour, hydrogen aside, periodic images included. */
 function shortestDistances(s) {
   const shifts = [-2, -1, 0, 1, 2].flatMap(i => [-2, -1, 0, 1, 2].map(j => [i * s.a[0] + j * s.b[0], i * s.a[1] + j * s.b[1]]));
-  return s.atoms.map(p => Math.min(...s.atoms.flatMap(q =>
+  return s.atoms.map(p => Math.min(...s.atoms.filter(q => q.number > 1 || p.number === 1).flatMap(q =>
     shifts.map(([dx, dy]) => distance(p, { x: q.x + dx, y: q.y + dy, z: q.z })).filter(d => d > 1e-3))));
 }
 
@@ -706,6 +707,19 @@ function bondsOf(atoms, s, radii) {
     }
   });
   return bonds;
+}
+
+/** A patch of a layer, 12.6 Å wide, from the side and a little from above; what is near is drawn last. */
+function sideSvg(s, radii) {
+  const repeats = [s.a, s.b].map(v => 2 * Math.floor(14 / Math.hypot(...v)) + 3), tilt = 0.22;
+  const many = repeatedAtoms(s, repeats), mean = key => many.reduce((sum, atom) => sum + atom[key], 0) / many.length;
+  const [x0, y0, z0] = ["x", "y", "z"].map(mean);
+  const atoms = many.map(p => ({ ...p, x: p.x - x0, y: p.y - y0, z: p.z - z0 })).filter(p => Math.abs(p.x) < 6.3 && Math.abs(p.y) < 4.2);
+  const at = p => [p.x, -p.z * Math.cos(tilt) - p.y * Math.sin(tilt)].map(v => v.toFixed(2));
+  const bonds = bondsOf(atoms, s, radii).map(([i, j]) => [(atoms[i].y + atoms[j].y) / 2 + 0.01, `<path d="M${at(atoms[i])}L${at(atoms[j])}"/>`]);
+  const dots = atoms.map(p => [p.y, `<circle cx="${at(p)[0]}" cy="${at(p)[1]}" r="${(0.42 * Math.sqrt(radii[p.number])).toFixed(2)}" fill="${atomColour(p.symbol)}"/>`]);
+  const drawn = [...bonds, ...dots].sort(([p], [q]) => q - p).map(([, text]) => text);
+  return `<svg viewBox="-7 -6.4 14 12.8" aria-hidden="true">${drawn.join("")}</svg>`;
 }
 
 function addAtoms(viewer, s, radii) {
@@ -822,7 +836,7 @@ function legendHtml({ elements }) {
 function detailHtml(m, materials, functional) {
   const [part, meaning] = PARTS[m.part];
   return `<h2 tabindex="-1">${formulaHtml(m.formula)}</h2>
-<p class="wx-note">prototype ${escapeHtml(m.prototype)} · <a href="#${m.id}">${m.id}</a> <button type="button" class="wx-back">Back to the table</button></p>
+<p class="wx-note">prototype ${escapeHtml(m.prototype)}: ${escapeHtml(m.meaning)} · <a href="#${m.id}">${m.id}</a> <button type="button" class="wx-back">Back to the table</button></p>
 ${energiesHtml(m, functional)}
 <p class="wx-note">Prediction: ${part}; ${meaning}.</p>
 <p>${edgesHtml(m)} ${cellHtml(m)}</p>
@@ -888,6 +902,27 @@ function firstMaterial(materials, wanted) {
   return named || materials.find(m => `${m.formula} ${m.prototype}` === wanted) || materials[0];
 }
 
+/** Buttons with a picture of one layer of each prototype and what it is, drawn when they are first looked at. */
+function setUpKinds(form, materials, { names, formulas, meanings, examples }, radii) {
+  const details = find(form, ".wx-kinds"), select = form.elements.prototype;
+  const mark = () => { for (const b of details.querySelectorAll("button")) b.setAttribute("aria-pressed", b.value === select.value); };
+  details.addEventListener("toggle", () => {
+    if (!details.open || find(details, "button")) return;
+    find(details, "div").innerHTML = names.map((name, k) =>
+      `<button type="button" value="${escapeHtml(name)}">${sideSvg(materials[examples[k]].structure, radii)}` +
+      `<b>${escapeHtml(name)}</b><span>${formulaHtml(formulas[k])}</span><small>${escapeHtml(meanings[k])}</small></button>`).join("");
+    mark();
+  });
+  details.addEventListener("click", event => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    select.value = select.value === button.value ? "" : button.value;
+    select.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  form.addEventListener("input", mark);
+  form.addEventListener("reset", () => setTimeout(mark));
+}
+
 function setUpFilters(form, materials, structures, apply) {
   const used = new Set(materials.flatMap(m => m.elements));
   addRangeInputs(form);
@@ -937,6 +972,7 @@ function start(root, data) {
     const note = unknown.length ? `; ${unknown.join(", ")} occurs in none` : "";
     find(form, ".wx-count").textContent = `${count(kept.length)} of ${count(materials.length)} materials${note}`;
   });
+  setUpKinds(form, materials, data.legend, data.structures.radii);
   find(form, ".wx-csv").addEventListener("click", () => download("wfclip-materials.csv", materialsCsv(table.rows()), "text/csv"));
   window.addEventListener("hashchange", () => {
     const m = materials.find(m => m.id === location.hash.slice(1));
