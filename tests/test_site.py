@@ -155,7 +155,7 @@ def test_explorer_filters_and_selects(page):
     page.locator(".wx-kinds summary").click()
     page.locator(".wx-kinds button", has_text="penta").click()
     page.wait_for_function(f"!document.querySelector('.wx-count').textContent.startsWith('{everything} of')")
-    assert set(page.locator(".wx-table tbody tr").all_inner_texts()) and page.locator("select[name=prototype]").input_value() == "penta"
+    assert page.locator("select[name=prototype]").input_value() == "penta"
     assert page.locator(".wx-kinds button svg circle").count() > 500
     page.locator(".wx-kinds button", has_text="penta").click()
     page.wait_for_function(f"document.querySelector('.wx-count').textContent.startsWith('{everything} of')")
