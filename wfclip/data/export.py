@@ -42,6 +42,7 @@ def describe(
             f"work function  {span(p['work_function'])}",
             f"|step|         {span(step)}; above {POLAR} eV: {(step > POLAR).sum()}",
             f"band gap       known of {np.isfinite(p['gap']).sum()}, above {MIN_GAP} eV: {(p['gap'] > MIN_GAP).sum()}",
+            f"k-points       known of {np.isfinite(p['mesh_a']).sum()}",
             f"split          {', '.join(f'{k} {v}' for k, v in parts.items()) or 'none is given'}", f"crystal graphs {stored}"]
 
 # %% ../../nbs/data/07_export.ipynb #1f92aaa5
@@ -57,6 +58,14 @@ def _array_problems(data: WorkFunctionDataset) -> Iterator[str]:
         if name in a and not np.isfinite(a[name]).all(): yield f"{name} holds numbers that are not finite"
     if len(set(data.ids)) < n: yield f"{n - len(set(data.ids))} ids are there twice"
 
+# %% ../../nbs/data/07_export.ipynb #7a4b11c1
+_EXACT = 2e-3  # eV within which numbers that say the same agree
+
+def _gap_problems(vbm: float, cbm: float, gap: float) -> Iterator[str]:
+    "What is wrong with band edges, eV from the Fermi level, and the gap between them; NaN where unknown."
+    if vbm > _EXACT or cbm < -_EXACT: yield f"its Fermi level is outside its gap, from {vbm:.3f} to {cbm:.3f} eV"
+    if abs(cbm - vbm - gap) > _EXACT: yield f"its gap is {gap:.3f} eV, its band edges are {cbm - vbm:.3f} eV apart"
+
 # %% ../../nbs/data/07_export.ipynb #1a36e116
 def _material_problems(data: WorkFunctionDataset, i: int, graph: bool) -> Iterator[str]:
     "What is wrong with one material."
@@ -68,6 +77,7 @@ def _material_problems(data: WorkFunctionDataset, i: int, graph: bool) -> Iterat
     else:
         off = np.abs(np.subtract(found, (p.phi_bottom, p.phi_top))).max()
         if off > EQUAL: yield f"a plateau of its profile is {off:.3f} eV from the work function in the table"
+    yield from _gap_problems(*(float(data.properties[k][i]) for k in ("vbm", "cbm", "gap")))
     if graph:
         fresh = graph_arrays(layer)["edge_dist"]
         stored = stored_segment(data.arrays, "edge_dist", i)
