@@ -50,18 +50,23 @@ def entry(r: dict) -> Entry:
     return Entry(layer, profile, r["prototype"], properties, r["density"], r["dos"])
 
 
+def doubt(r: dict) -> str:
+    "What is doubtful about a sound record; empty if nothing."
+    own, vbm, cbm = (r[k] for k in ("efermi_dft", "vbm", "cbm"))
+    return f"the code's E_F, {own} eV, is outside its gap, {vbm} to {cbm} eV" if r["gap"] and not vbm <= own <= cbm else ""
+
+
 def main(records: str, out: str | Path = OUT) -> None:
     with gzip.open(records, "rt") as f: found = [json.loads(line) for line in f]
     entries = []
     for r in sorted(found, key=lambda r: r["id"]):
-        own = r["efermi_dft"]
-        if r["gap"] and not r["vbm"] <= own <= r["cbm"]:
-            print(f"doubtful {r['id']}, {r['formula']} ({r['prototype']}): the code's E_F, {own} eV, is outside its gap, {r['vbm']} to {r['cbm']} eV")
         why = fault(r)
         try:
             if not why: entries.append(entry(r))
         except StructureError as e: why = e.problem
-        if why: print(f"left out {r['id']}, {r['formula']} ({r['prototype']}): {why}")
+        name = f"{r['id']}, {r['formula']} ({r['prototype']})"
+        if why: print(f"left out {name}: {why}")
+        elif doubt(r): print(f"doubtful {name}: {doubt(r)}")
     about = dict(license="CC BY 4.0", functional="PBE", code="GPAW 22.8", relaxation="CHGNet 0.3.0")
     write_dataset(out, entries, name="dft2d", **about)
     print(f"{out}: {len(entries)} materials, {Path(out).stat().st_size / 1e6:.1f} MB")
