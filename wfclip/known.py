@@ -7,7 +7,6 @@ __all__ = ['MAX_STRAIN', 'MAX_SHIFT', 'LARGE_FORCE', 'Match', 'match_layers', 'K
 
 # %% ../nbs/12d_known.ipynb #efe1e87b
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,8 +36,9 @@ def _lattice_maps(a: np.ndarray, b: np.ndarray, m: int, most: float = MAX_STRAIN
     points = np.stack(np.mgrid[-reach:reach + 1, -reach:reach + 1], -1).reshape(-1, 2)
     off = np.linalg.norm(points @ a, axis=1)[:, None] / length
     first, second = (points[ok] for ok in (np.abs(1 / np.maximum(off, .1) - 1) <= most + 1e-9).T)
-    h = np.stack(np.broadcast_arrays(first[:, None], second), 2).reshape(-1, 2, 2)
-    h = h[np.abs(h[:, 0, 0] * h[:, 1, 1] - h[:, 0, 1] * h[:, 1, 0]) == m]
+    area = np.outer(first[:, 0], second[:, 1]) - np.outer(first[:, 1], second[:, 0])
+    i, j = np.nonzero(np.abs(area) == m)
+    h = np.stack([first[i], second[j]], 1)
     strain = np.linalg.svd(np.linalg.solve(h @ a, np.broadcast_to(b, h.shape)), compute_uv=False) - 1
     small = np.abs(strain).max(1, initial=0) <= most + 1e-9
     return h[small], strain[small]
@@ -57,7 +57,7 @@ def _flatten(layer: Layer) -> _Flat:
     return _Flat(layer.numbers, lattice, xy @ np.linalg.inv(lattice), z - z.mean())
 
 def _offsets(a: _Flat, b: _Flat, maps: np.ndarray, up: int) -> np.ndarray:
-    "How far each atom of b is from its place in a [K, C, N, 3], Å, by map and by start; inf where they do not fit. Up is ±1."
+    "How far each atom of b is from its place in a [K, C, N, 3], Å, by map and by start; up is ±1."
     kinds, count = np.unique(a.numbers, return_counts=True)
     rare = kinds[count.argmin()]
     folded = b.planar @ maps  # [K, N, 2]
@@ -68,10 +68,8 @@ def _offsets(a: _Flat, b: _Flat, maps: np.ndarray, up: int) -> np.ndarray:
     z = np.broadcast_to(up * b.height[:, None] - a.height, xy.shape[:-1])
     off = np.concatenate([xy, z[..., None]], -1)
     far = (off**2).sum(-1) + 1e6 * (b.numbers[:, None] != a.numbers)
-    nearest = far.argmin(-1)  # [K, C, N]
-    off = np.take_along_axis(off, nearest[..., None, None], 3)[..., 0, :]
-    full = (np.sort(nearest) == np.repeat(np.arange(len(a.numbers)), len(b.numbers) // len(a.numbers))).all(-1)
-    return np.where(full[..., None, None], off - off.mean(2, keepdims=True), np.inf)
+    off = np.take_along_axis(off, far.argmin(-1)[..., None, None], 3)[..., 0, :]
+    return off - off.mean(2, keepdims=True)
 
 # %% ../nbs/12d_known.ipynb #f2a3c8b3
 MAX_SHIFT = 0.15  # Å; a layer with an atom that is farther from its place is another one
@@ -91,23 +89,27 @@ class Match:
 
 # %% ../nbs/12d_known.ipynb #8ba24472
 _CHUNK = 200_000  # distances that are in memory at a time
+_MOST_CELLS = 2500  # of one layer in a cell of the other; larger supercells are not compared
 
-def _matches(a: _Flat, b: _Flat, swapped: bool, most: float) -> Iterator[Match]:
+def _best_match(a: _Flat, b: _Flat, swapped: bool, most: float) -> Match | None:
     "The best way to lay b on a, with either side up, if no atom is farther than `most` from its place."
     maps, strain = _lattice_maps(a.lattice, b.lattice, len(b.numbers) // len(a.numbers))
+    largest = np.abs(strain).max(1, initial=0)
+    order = largest.argsort(kind="stable")
     size = max(1, _CHUNK // (len(a.numbers)**2 * len(b.numbers)))
-    for start in range(0, len(maps), size):
-        part = slice(start, start + size)
+    best = None
+    for part in (order[start:start + size] for start in range(0, len(order), size)):
+        if best and best.distance <= largest[part[0]] / MAX_STRAIN: break
         for up in (1, -1):
             off = np.linalg.norm(_offsets(a, b, maps[part], up), axis=-1)  # [K, C, N]
             shift = off.max(-1)
-            limits = np.abs(strain[part]).max(1, keepdims=True) / MAX_STRAIN + shift / MAX_SHIFT
-            k, c = np.unravel_index(limits.argmin(), shift.shape)
+            k, c = np.unravel_index((largest[part, None] / MAX_STRAIN + shift / MAX_SHIFT).argmin(), shift.shape)
             if shift[k, c] > most: continue
-            found = strain[start + k]
-            found = np.sort(1 / (1 + found) - 1)[::-1] if swapped else found
-            rms = float((off[k, c]**2).mean()**.5)
-            yield Match((float(found[0]), float(found[1])), float(shift[k, c]), rms, up < 0)
+            first, second = strain[part[k]]
+            if swapped: first, second = 1 / (1 + second) - 1, 1 / (1 + first) - 1
+            found = Match((float(first), float(second)), float(shift[k, c]), float((off[k, c]**2).mean()**.5), up < 0)
+            if best is None or found.distance + 1e-4 < best.distance: best = found
+    return best
 
 # %% ../nbs/12d_known.ipynb #fe74a014
 def match_layers(
@@ -118,9 +120,9 @@ def match_layers(
     "How a layer lies on another one, whatever cell, place, orientation and side of it a file gives."
     a, b = sorted((other, layer), key=len)
     if not np.array_equal(np.bincount(a.numbers) * (len(b) / len(a)), np.bincount(b.numbers)): return None
-    if len(b) % len(a) or abs(a.thickness - b.thickness) > 2 * most: return None
+    if len(b) % len(a) or len(b) > _MOST_CELLS * len(a) or abs(a.thickness - b.thickness) > 2 * most: return None
     if abs(a.area / len(a) * len(b) / b.area - 1) > 2.2 * MAX_STRAIN: return None
-    return min(_matches(_flatten(a), _flatten(b), a is not other, most), key=lambda m: m.distance + 1e-4 * m.flipped, default=None)
+    return _best_match(_flatten(a), _flatten(b), a is not other, most)
 
 # %% ../nbs/12d_known.ipynb #fc81951f
 LARGE_FORCE = 0.5  # eV/Å; where a larger one remains, another relaxation may move the energies
