@@ -1,6 +1,7 @@
 """The published method, written plainly: what the benchmarks compare wfclip with.
 
-It has the sizes of `WFClipConfig.paper()`, in float32. The loader computes the features of a structure each time it is asked for:
+It has the sizes of `WFClipConfig.paper()` and its readings of what the published text leaves open, in float32. The loader
+computes the features of a structure each time it is asked for:
 minimum-image distances of all pairs, their Gaussian expansion, the 363 local distances and angles, the resampled profile. A batch
 is padded: atoms [B, T], edges [B, T, T, 12]. A gate multiplies [h_i, h_j, e_ij], concatenated, by one matrix. Nothing is slow on
 purpose: numpy computes a structure at once, and the local geometry is wfclip's own function, the fastest known to us and the only

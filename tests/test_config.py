@@ -113,7 +113,9 @@ def run(data, tmp_path_factory) -> Path:
 def test_a_configuration_of_before_is_read(run, data, tmp_path):
     config = json.loads((run / "config.json").read_text())
     config["model"]["heads"] = config["model"].pop("n_heads")
+    assert config["training"].pop("batches") == "equal"
     (tmp_path / "config.json").write_text(json.dumps(config))
     for name in ("split.json", "model.safetensors"): (tmp_path / name).write_bytes((run / name).read_bytes())
     assert read_run(tmp_path, data)[0] == WFClip.from_pretrained(tmp_path).config == OURS
+    assert read_run(tmp_path, data)[1] == RECIPE
     assert "heads" not in asdict(OURS)

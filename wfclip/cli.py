@@ -264,8 +264,8 @@ def _exit_code(good: int, bad: int) -> int: return 0 if not bad else 1 if good e
     "wfclip predict MoS2.cif relaxed/ --csv --plot pictures > results.csv",
     _option("files", nargs="+", metavar="FILE",
             help="CIF, POSCAR, extended XYZ, ASE database, dataset, or a folder of such files"),
-    _option("--method", choices=("head", "kernel", "probe", "retrieval"), help="how energies are predicted; retrieval is the "
-            "published method (default: head if the model has one, else kernel)"),
+    _option("--method", choices=("head", "kernel", "probe", "retrieval"), help="how energies are predicted; retrieval is how "
+            "we read the published method (default: head if the model has one, else kernel)"),
     _option("--coverage", type=float, default=0.9, metavar="C",
             help="share of cases in which the computed value lies in the interval (default: 0.9)"),
     _option("--plot", metavar="DIR", help="draw the profile of each structure into this folder"),

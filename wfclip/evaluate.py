@@ -165,8 +165,8 @@ def _embed_test(model: WFClip, data: WorkFunctionDataset, index: np.ndarray, fea
 
 def _check_finite(said: torch.Tensor, ids: Sequence[str]) -> None:
     "ValueError if a model says NaN or infinity of one of n materials [n, ...]."
-    bad = (~said.reshape(len(said), -1).isfinite()).any(1).nonzero().flatten()
-    if not len(bad): return
+    bad = (~said.reshape(len(said), -1).isfinite()).any(1).nonzero().flatten().tolist()
+    if not bad: return
     raise ValueError(f"What this model says of {len(bad)} of {len(ids)} test materials, {ids[bad[0]]} the first, is NaN or "
                      "infinite: it cannot be evaluated, train it again with a smaller learning rate.")
 
