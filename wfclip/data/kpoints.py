@@ -6,7 +6,9 @@
 __all__ = ['k_mesh', 'mesh_points', 'lacks_k']
 
 # %% ../../nbs/data/00b_kpoints.ipynb #6b0c11a3
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +23,9 @@ def _translations(layer: Layer) -> np.ndarray:
     import spglib
     cell = layer.cell.copy()
     cell[2, 2] = layer.thickness + 20
-    atoms = (cell, layer.positions @ np.linalg.inv(cell), layer.numbers)
-    found = spglib.get_symmetry(atoms, symprec=_MOVED)
+    atoms: Any = cell, layer.positions @ np.linalg.inv(cell), layer.numbers
+    with warnings.catch_warnings(action="ignore"):  # of the way in which future versions tell errors
+        found = spglib.get_symmetry(atoms, symprec=_MOVED)
     if found is None: return np.zeros((1, 2))
     shifts = found["translations"][(found["rotations"] == np.eye(3)).all((1, 2))]
     return shifts[np.abs(shifts[:, 2]) < 1e-6, :2]
