@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
@@ -20,14 +21,14 @@ from .blend import fit_profiles
 from .calibrate import Calibration, _step_unit, difficulty
 from .data.dataset import Split, WorkFunctionDataset
 from .encode import Features, encode, encode_profiles, graph_options
-from .energies import FACES, energy_names
+from .energies import FACES, MIN_GAP, energy_names
 from .files import write_tensors
 from .nn.clip import CrystalTower, WFClip
 from .regress import KernelRidge, Probe, fit_kernel, fit_probe
 
 # %% ../nbs/10a_bank.ipynb #2dfc6496
 METHODS = {"head": "joint head", "kernel": "kernel ridge", "probe": "linear probe", "retrieval": "retrieval"}
-_FITTED = energy_names("fitted")  # in the columns of `Bank.energies` and of both regressions
+_FITTED = ("work_function", "step", "above", "below", "metal")  # in the columns of `Bank.energies` and of both regressions
 
 # %% ../nbs/10a_bank.ipynb #3e61b611
 @dataclass
@@ -42,10 +43,11 @@ class Bank:
     residual: torch.Tensor  # of the profiles, what vacuum and the wells of their atoms do not explain [n, L], eV
     wells: torch.Tensor  # coefficients of the well of each element [119, 6], eV Å^2
     faces: torch.Tensor  # computed phi_top and phi_bottom [n, 2], eV
-    energies: torch.Tensor  # computed work function, |step|, ionisation energy, electron affinity [n, 4], eV
-    probe: Probe  # of the same four, from crystal features
+    energies: torch.Tensor  # computed work function, |step|, IE - work function, work function - EA, eV, and 1 for a metal [n, 5]
+    probe: Probe  # of the same five, from crystal features
     kernel: KernelRidge  # likewise
     calibration: Calibration  # errors on materials held out from training
+    midgap: bool = True  # the work function of an insulator is the middle of its edges
 
     def __repr__(self) -> str:
         return f"Bank of {len(self.ids)} materials, calibrated on {len(self.calibration.similarity)} others"
@@ -68,40 +70,61 @@ def _known_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     share = torch.where(known.all(1), 1., (weight[..., None] * known).sum(1))
     return (weight[..., None] * values.nan_to_num()).sum(1) / share
 
-def _close_gap(ionization_energy: torch.Tensor, electron_affinity: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    "Where the predicted bands overlap, put both edges in the middle; an edge without the other stays."
-    middle = (ionization_energy + electron_affinity) / 2
-    gap = (ionization_energy - electron_affinity).clamp(min=0)
-    one = middle.isnan()
-    return torch.where(one, ionization_energy, middle + gap / 2), torch.where(one, electron_affinity, middle - gap / 2)
+# %% ../nbs/10a_bank.ipynb #bfa2de2d
+def _consistent(
+    values: Sequence[torch.Tensor],  # the five numbers of _FITTED, each [n]; NaN where not known
+    midgap: bool,  # the work function is the middle of both edges
+    faces_known: bool,  # the step has a sign
+) -> dict[str, torch.Tensor]:  # energies by name and the chance of a metal, each [n]
+    "Energies that do not contradict each other."
+    mean, step, above, below, metal = values
+    if not faces_known: step = step.clamp(min=0)
+    metal = metal.clamp(0, 1)
+    above, below = (torch.where(metal >= .5, 0, d.clamp(min=0)) for d in (above, below))
+    if midgap: above = below = (above + below) / 2
+    out = dict(work_function=mean, step=step, ionization_energy=mean + above, electron_affinity=mean - below, gap=above + below)
+    return out | dict(metal=metal, phi_top=mean + step / 2, phi_bottom=mean - step / 2)
 
 # %% ../nbs/10a_bank.ipynb #48df1940
+def _head_values(heads: dict[str, torch.Tensor], faces_known: bool) -> list[torch.Tensor]:
+    "The five numbers of _FITTED as the heads say them."
+    mean = heads["work_function"]
+    return [mean, heads["step" if faces_known else "abs_step"], heads["ionization_energy"] - mean,
+            mean - heads["electron_affinity"], heads["metal"]]
+
 @torch.no_grad()
 def predict_energies(
     features: Features,  # of n crystals
     bank: Bank,  # training materials of the same model, and the fits on them
     method: str,  # a key of METHODS
 ) -> tuple[dict[str, torch.Tensor], bool]:  # energies by name, each [n], eV; whether it is known which face is which
-    "Work function, step, band edges and both faces, by one of the four ways; NaN for what no training material knows."
-    heads = features.properties
-    faces_known = method == "head" and "step" in heads
-    if method == "head": values = [heads["abs_step" if k == "step" and not faces_known else k] for k in _FITTED]
+    "Work function, step, gap, band edges, both faces, and the chance of a metal; NaN for what no training material knows."
+    faces_known = method == "head" and "step" in features.properties
+    if method == "head": values = _head_values(features.properties, faces_known)
     elif method == "retrieval":
         index, weight = retrieve(features.p_cry, bank.p_prof, bank.logit_scale)
         values = list(_known_mean(bank.energies[index], weight).T)
     else: values = list(getattr(bank, method)(features.z).float().T)
     unknown = bank.energies.isnan().all(0)
-    mean, step, *edges = (v * torch.nan if u else v for v, u in zip(values, unknown))
-    if not faces_known: step = step.clamp(min=0)
-    out = dict(zip(_FITTED, (mean, step, *_close_gap(*edges))))
-    return out | dict(phi_top=mean + step / 2, phi_bottom=mean - step / 2), faces_known
+    values = [v * torch.nan if u else v for v, u in zip(values, unknown)]
+    return _consistent(values, bank.midgap, faces_known), faces_known
 
 # %% ../nbs/10a_bank.ipynb #2a99899f
 def computed_energies(
     data: WorkFunctionDataset,  # n materials
-) -> dict[str, torch.Tensor]:  # energies by name, each [n], eV
+    midgap: bool = False,  # measured from the middle of a gap, as the model was trained
+) -> dict[str, torch.Tensor]:  # energies by name and 1 for a metal, each [n], eV
     "What `predict_energies` is to predict."
-    return {k: torch.as_tensor(data.properties[k], dtype=torch.float32) for k in (*_FITTED, *FACES)}
+    out = {k: torch.as_tensor(data.properties[k], dtype=torch.float32) for k in energy_names("predicted")}
+    zero = torch.as_tensor(data.midgap if midgap else np.zeros(len(data)), dtype=torch.float32)
+    for k in ("work_function", *FACES): out[k] = out[k] - zero
+    return out | dict(metal=torch.where(out["gap"].isnan(), torch.nan, (out["gap"] < MIN_GAP).float()))
+
+def _fitted_values(truth: dict[str, torch.Tensor]) -> torch.Tensor:
+    "The columns of _FITTED of computed energies without faces [n, 5]."
+    mean = truth["work_function"]
+    return torch.stack([mean, truth["step"].abs(), truth["ionization_energy"] - mean, mean - truth["electron_affinity"],
+                        truth["metal"]], 1)
 
 def without_faces(
     energies: dict[str, torch.Tensor],  # as of `computed_energies`

@@ -57,7 +57,12 @@ class Features(NamedTuple):
     z: torch.Tensor  # crystal features [n, D], of the first model
     p_cry: torch.Tensor  # crystal embeddings [n, D], unit length, of the first model
     properties: dict[str, torch.Tensor]  # predictions of the heads, each [n, ...], mean of all models; empty without heads
-    spread: torch.Tensor  # standard deviation of the models' work functions [n], eV; 0 for one model
+    members: dict[str, torch.Tensor]  # what each of K models says [K, n], of the heads that give one number; empty without heads
+
+    @property
+    def spread(self) -> torch.Tensor:
+        "Standard deviation of the models' work functions [n], eV; 0 for one model, or without heads."
+        return self.members["work_function"].std(0, correction=0) if self.members else 0 * self.z[:, 0]
 
 # %% ../nbs/09_encode.ipynb #ce3177dd
 @torch.no_grad()
@@ -74,14 +79,14 @@ def encode(
         known = [m.crystal.features(batch) for m in models]
         heads = [m.predict_properties(*f) for m, f in zip(models, known)]
         z = known[0][0]
-        mean = {k: torch.stack([h[k] for h in heads]).mean(0).cpu() for k in heads[0]}
-        spread = torch.stack([h.get("work_function", z[:, 0] * 0) for h in heads]).std(0, correction=0)
-        return Features(z.cpu(), models[0].project_crystal(z).cpu(), mean, spread.cpu())
+        said = {k: torch.stack([h[k] for h in heads], -1).cpu() for k in heads[0]}
+        numbers = {k: t for k, t in said.items() if t.dim() == 2}
+        return Features(z.cpu(), models[0].project_crystal(z).cpu(), {k: t.mean(-1) for k, t in said.items()}, numbers)
     index = np.arange(len(graphs)) if index is None else np.asarray(index)
     order = np.argsort(graphs.n_atoms[index], kind="stable")
-    z, p_cry, properties, spread = _encode_pieces(forward, graphs.n_atoms, index[order], max_atoms)
+    z, p_cry, properties, members = _encode_pieces(forward, graphs.n_atoms, index[order], max_atoms)
     back = torch.from_numpy(np.argsort(order))
-    return Features(z[back], p_cry[back], {k: t[back] for k, t in properties.items()}, spread[back])
+    return Features(z[back], p_cry[back], {k: t[back] for k, t in properties.items()}, {k: t[back].T for k, t in members.items()})
 
 # %% ../nbs/09_encode.ipynb #6726e250
 @torch.no_grad()

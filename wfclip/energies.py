@@ -25,7 +25,7 @@ _TABLE = (
     Energy("step", "step with sign", "fitted predicted indexed exported"),
     Energy("ionization_energy", "ionisation energy", "fitted predicted evaluated indexed exported"),
     Energy("electron_affinity", "electron affinity", "fitted predicted evaluated indexed exported"),
-    Energy("gap", "band gap", "evaluated indexed exported"))
+    Energy("gap", "band gap", "predicted evaluated indexed exported"))
 ENERGIES = {energy.name: energy for energy in _TABLE}
 FACES = ("phi_top", "phi_bottom")
 
