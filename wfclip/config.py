@@ -39,6 +39,7 @@ class WFClipConfig:
     contrast: bool = True             # contrastive loss; False: property heads only, for further members of an ensemble
     joint: bool = True                # property heads beside the contrastive loss
     joint_weight: float = 5.0         # weight of the heads' loss against the contrastive one
+    midgap: bool = True               # energies of insulators are measured from the middle of the gap, not as the files have them
 
     def __post_init__(self):
         if self.pooling not in ("mean", "sum"): raise ValueError(f"pooling is 'mean' or 'sum', not {self.pooling!r}.")
@@ -71,7 +72,7 @@ class WFClipConfig:
 # %% ../nbs/00_config.ipynb #52ac203c
 _PAPER: dict[str, Any] = dict(profile_length=448, profile_spacing=30 / 448, descriptors=False, all_images=False,
                               smooth_cutoff=False, periodic_attention=False, vectors=False, pooling="sum",
-                              smooth_geometry=False, flip=False, joint=False, gate_bias=0., atom_dim=64)
+                              smooth_geometry=False, flip=False, joint=False, gate_bias=0., atom_dim=64, midgap=False)
 _FORMER = {"heads": "n_heads"}  # names in files of earlier versions
 PRESETS = {"wfclip": WFClipConfig, "paper": WFClipConfig.paper}
 
@@ -89,18 +90,20 @@ class TrainConfig:
     weight_decay: float = 0.01  # of AdamW, on matrices only
     split: str = _choice("random", "how the test part is drawn; given: as the dataset says",
                          choices=("random", "formula", "prototype", "given"))
+    fold: int = _choice(0, "test on this of five folds, 1 to 5, none of which chooses anything; 0: on a tenth, drawn once")
     fraction: float = _choice(1.0, "share of the training part that is used")
     seed: int = _choice(42, "of split, weights and order")
     member: int = _choice(0, "of an ensemble: the same split, other weights and order")
     precision: str = _choice("auto", "auto: bfloat16 where the hardware has it", choices=("auto", "float32", "bfloat16"))
-    start: str = _choice("random", "weights to begin with: random, pretrained (those in the package), or those of a run",
-                         metavar="RUN")
+    start: str = _choice("taught", "weights to begin with: taught (a crystal tower that knows chemistry), random, pretrained "
+                         "(the model in the package), or those of a run", metavar="RUN")
 
     def __post_init__(self):
         if self.epochs < 1: raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
         if self.batch_size < 2: raise ValueError(f"A batch needs at least 2 pairs, not {self.batch_size}: "
                                                  "one pair has nothing to contrast.")
         if not 0 < self.fraction <= 1: raise ValueError(f"fraction lies above 0 and up to 1, not at {self.fraction}.")
+        if self.fold not in range(6): raise ValueError(f"fold is one of five, 1 to 5, or 0 for none, not {self.fold}.")
         if not self.lr > 0: raise ValueError(f"The learning rate must be positive, not {self.lr}.")
         if self.batches not in ("equal", "exact"): raise ValueError(f"batches are equal or exact, not {self.batches!r}.")
         if self.precision not in ("auto", "float32", "bfloat16"):

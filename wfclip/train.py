@@ -14,6 +14,7 @@ import platform
 import signal
 import threading
 import time
+import warnings
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
@@ -32,7 +33,7 @@ from .data.graph import Batch, to_device
 from .encode import _encode_pieces, graph_options
 from .evaluate import retrieval_metrics
 from .files import write_json, write_tensors, write_text
-from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config
+from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, read_taught, taught_differences
 from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
 from .plot import plot_curves, save_figure
 
@@ -81,7 +82,7 @@ class Feed:
         device: torch.device,  # where all of it stays
     ):
         self.store = data.graphs(**graph_options([config])).to(device)
-        target = training_targets(data, config.profile_length, config.profile_spacing, config.n_dos)
+        target = training_targets(data, config.profile_length, config.profile_spacing, config.n_dos, config.midgap)
         self.target = {k: t.to(device) for k, t in target.items()}
 
     def targets(self,
@@ -271,7 +272,8 @@ def load_checkpoint(
 
 # %% ../nbs/10_train.ipynb #54c8b3bd
 def _start_weights(config: WFClipConfig, start: str) -> dict[str, torch.Tensor]:
-    "The weights and buffers of a trained model, \"pretrained\" or of a run folder; ValueError if they do not fit."
+    "The weights and buffers of a trained model, \"pretrained\" or of a run folder, or of the taught tower; ValueError if they do not fit."
+    if start == "taught": return {f"crystal.{k}": w for k, w in read_taught().state_dict().items()}
     source = WFClip.from_pretrained(None if start == "pretrained" else start)
     if source.config != config:
         raise ValueError(f"{start}: a model of another configuration; start from one of the same preset, or with random weights.")
@@ -285,10 +287,24 @@ def _check_processes(training: TrainConfig, split: Split, processes: int) -> Non
         raise ValueError(f"{processes} processes are too many for batches of {training.batch_size} and {len(split.val)} "
                          f"validation materials: start at most {few}.")
 
+# %% ../nbs/10_train.ipynb #8042397d
+class Run(NamedTuple):
+    "What defines a run."
+    config: WFClipConfig  # of the model
+    training: TrainConfig  # the recipe
+    split: Split  # training, validation and test part
+
+    def __repr__(self) -> str:
+        t = self.training
+        model = next((f"the {name} preset" for name, preset in PRESETS.items() if preset() == self.config), "a model of its own")
+        part = f"fold {t.fold} by {t.split}" if t.fold else f"{t.split} split"
+        return (f"Run of {model}: {t.epochs} epochs on {len(self.split.train)} materials from {t.start} weights, "
+                f"{part} of seed {t.seed}, member {t.member}")
+
 # %% ../nbs/10_train.ipynb #bd868cf9
 def _draw_split(training: TrainConfig, data: WorkFunctionDataset) -> Split:
     "The split of a run, with the share of the training part that it uses; ValueError if the data do not suffice."
-    split = data.split(training.split, training.seed)
+    split = data.split(training.split, training.seed, training.fold)
     order = np.random.default_rng(training.seed).permutation(split.train)
     split = replace(split, train=np.sort(order[:round(training.fraction * len(order))]))
     if min(len(split.train), len(split.val), len(split.test)) < 2:
@@ -296,11 +312,20 @@ def _draw_split(training: TrainConfig, data: WorkFunctionDataset) -> Split:
                          "validation and test; give more data.")
     return split
 
-def _start_run(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDataset, out: Path) -> Split:
+def _resolve(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDataset) -> tuple[WFClipConfig, TrainConfig]:
+    "What a run really does: where its energies begin, and where its weights do; ValueError for a start that does not fit."
+    config = replace(config, midgap=config.midgap and data.reference == "midgap")
+    if training.start not in ("random", "taught"): _start_weights(config, training.start)
+    other = taught_differences(config) if training.start == "taught" else []
+    if not other: return config, training
+    warnings.warn(f"the taught crystal tower has another {', '.join(other)}; this run starts from random weights.", stacklevel=2)
+    return config, replace(training, start="random")
+
+def _start_run(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDataset, out: Path) -> Run:
     "Write what defines a run before its first step; ValueError if the folder holds one, or if the data do not suffice."
     if (out / "config.json").exists():
         raise ValueError(f"{out} holds a run already: continue it with --resume, or choose another folder with --out.")
-    if training.start != "random": _start_weights(config, training.start)
+    config, training = _resolve(config, training, data)
     split = _draw_split(training, data)
     _check_processes(training, split, world())
     out.mkdir(parents=True, exist_ok=True)
@@ -311,21 +336,9 @@ def _start_run(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDa
     write_json(out / "split.json", split.to_dict(data.ids))
     write_json(out / "config.json", dict(format=FORMAT, model=config.to_dict(), training=asdict(training),
                                          data=dict(path=str(data.path.resolve()), materials=len(data), **data.about)))
-    return split
+    return Run(config, training, split)
 
 # %% ../nbs/10_train.ipynb #fee556dd
-class Run(NamedTuple):
-    "What defines a run."
-    config: WFClipConfig  # of the model
-    training: TrainConfig  # the recipe
-    split: Split  # training, validation and test part
-
-    def __repr__(self) -> str:
-        t = self.training
-        model = next((f"the {name} preset" for name, preset in PRESETS.items() if preset() == self.config), "a model of its own")
-        return (f"Run of {model}: {t.epochs} epochs on {len(self.split.train)} materials, "
-                f"{t.split} split of seed {t.seed}, member {t.member}")
-
 def read_run(
     out: Path,  # run folder
     data: WorkFunctionDataset,  # the dataset it was trained on
@@ -430,10 +443,10 @@ def _train(config, data, out, training, device, resume, checkpoint_seconds, prog
     if resume:
         config, training, split = together(lambda: read_run(out, data))
         _check_processes(training, split, world())
-    else: split = on_first(lambda: _start_run(config, training, data, out))
+    else: config, training, split = on_first(lambda: _start_run(config, training, data, out))
     trainer = Trainer(config, training, data, split, device)
     if not (resume and together(lambda: load_checkpoint(trainer, out))) and training.start != "random":
-        trainer.model.load_state_dict(together(lambda: _start_weights(config, training.start)))
+        trainer.model.load_state_dict(trainer.model.state_dict() | together(lambda: _start_weights(config, training.start)))
     _run_epochs(trainer, out, checkpoint_seconds, progress and rank() == 0)
     bank = lambda: build_bank(WFClip.from_pretrained(out).to(device), data, split)
     on_first(lambda: write_bank(bank(), out / "bank.safetensors"))
