@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
@@ -80,7 +79,7 @@ def _consistent(
     mean, step, above, below, metal = values
     if not faces_known: step = step.clamp(min=0)
     metal = metal.clamp(0, 1)
-    above, below = (torch.where(metal >= .5, 0, d.clamp(min=0)) for d in (above, below))
+    above, below = (torch.where(metal >= .5, 0 * d, d.clamp(min=0)) for d in (above, below))
     if midgap: above = below = (above + below) / 2
     out = dict(work_function=mean, step=step, ionization_energy=mean + above, electron_affinity=mean - below, gap=above + below)
     return out | dict(metal=metal, phi_top=mean + step / 2, phi_bottom=mean - step / 2)
@@ -116,7 +115,7 @@ def computed_energies(
 ) -> dict[str, torch.Tensor]:  # energies by name and 1 for a metal, each [n], eV
     "What `predict_energies` is to predict."
     out = {k: torch.as_tensor(data.properties[k], dtype=torch.float32) for k in energy_names("predicted")}
-    zero = torch.as_tensor(data.midgap if midgap else np.zeros(len(data)), dtype=torch.float32)
+    zero = torch.as_tensor(data.zero(midgap), dtype=torch.float32)
     for k in ("work_function", *FACES): out[k] = out[k] - zero
     return out | dict(metal=torch.where(out["gap"].isnan(), torch.nan, (out["gap"] < MIN_GAP).float()))
 

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 # %% ../nbs/12_predict.ipynb #977fcb1f
-from .bank import METHODS, Bank, predict_energies, read_bank, retrieve
+from .bank import METHODS, Bank, predict_energies, predict_intervals, read_bank, retrieve
 from .blend import Blend, ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
 from .data.dataset import load_dataset
@@ -310,13 +310,12 @@ def _predict_layers(layers: Sequence[Layer], predictor: Predictor, method: str, 
     energies, faces_known = predict_energies(features, bank, method)
     neighbors = _nearest(features.p_cry, bank, predictor.known)
     typical = bank.calibration.typicality(torch.tensor([near[0].similarity for near in neighbors])).tolist()
-    radius = [bank.calibration.radius(method, k, coverage, features.spread, t).tolist()
-              if f"{method}.{k}" in bank.calibration.scores else [inf] * len(layers) for k, t in energies.items()]
+    ends = {k: [t.tolist() for t in pair] for k, pair in predict_intervals(features, bank, method, energies, coverage).items()}
     retrieved = cache(partial(retrieve, features.p_cry, bank.p_prof, bank.logit_scale))
     answers = []
-    for i, (near, row, within) in enumerate(zip(neighbors, zip(*(t.tolist() for t in energies.values())), zip(*radius))):
+    for i, (near, row) in enumerate(zip(neighbors, zip(*(t.tolist() for t in energies.values())))):
         value = {k: v for k, v in zip(energies, row) if not isnan(v)}
-        interval = {k: (v - r, v + r) for k, v, r in zip(energies, row, within) if k in value and isfinite(r)}
+        interval = {k: (low[i], high[i]) for k, (low, high) in ends.items() if k in value and isfinite(high[i] - low[i])}
         faces = value["phi_top"], value["phi_bottom"]
         answers.append(dict(**value, intervals=interval, coverage=coverage, faces_known=faces_known, method=METHODS[method],
                             known=predictor.known and predictor.known.find(layers[i]), neighbors=near,

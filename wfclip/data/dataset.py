@@ -100,12 +100,19 @@ class WorkFunctionDataset:
     def midgap(self) -> np.ndarray:
         "How far the middle of the gap lies above the Fermi level [n], eV: 0 without a gap, NaN where an edge is unknown."
         p = self.properties
-        return np.where(p["gap"] == 0, 0, (p["vbm"] + p["cbm"]) / 2)
+        middle = (p["vbm"] + p["cbm"]) / 2
+        return np.where((p["gap"] == 0) | (np.abs(middle) < 5e-4), 0, middle)  # below 0.5 meV it is rounding
 
     @property
     def reference(self) -> str:
         "What energies can be measured from: \"midgap\" if both edges of every gap are known, else \"fermi\"."
         return "midgap" if np.isfinite(self.midgap).all() else "fermi"
+
+    def zero(self,
+        midgap: bool,  # wanted from the middle of a gap
+    ) -> np.ndarray:  # [n], eV
+        "How far above the files' Fermi levels energies begin: `midgap` if that is wanted and known of all, else 0."
+        return self.midgap if midgap and self.reference == "midgap" else np.zeros(len(self))
 
     def profiles(self,
         length: int = 256,  # samples L
@@ -113,7 +120,7 @@ class WorkFunctionDataset:
         midgap: bool = False,  # measured from the middle of the gap where there is one, not from the Fermi level
     ) -> torch.Tensor:  # phi [n, L], eV, float32
         "All profiles on one grid, the layer's middle at its centre."
-        zero = self.midgap if midgap else np.zeros(len(self))
+        zero = self.zero(midgap)
         rows = [self.profile(i).resample(length, spacing).phi - zero[i] for i in range(len(self))]
         return torch.from_numpy(np.stack(rows).astype(np.float32))
 
@@ -229,7 +236,7 @@ def _gap_targets(data: "WorkFunctionDataset", midgap: bool) -> dict[str, np.ndar
     "Energies [n], eV, the gap and both edges of insulators alone, and 1 for a metal, 0 for an insulator; NaN where unknown."
     p = data.properties
     targets = {name: p[name] for name in energy_names("fitted")} | dict(gap=p["gap"])
-    if midgap: targets["work_function"] = targets["work_function"] - data.midgap
+    targets["work_function"] = targets["work_function"] - data.zero(midgap)
     metal = p["gap"] < MIN_GAP
     for name in ("gap", "ionization_energy", "electron_affinity"): targets[name] = np.where(metal, np.nan, targets[name])
     return targets | dict(metal=np.where(np.isnan(p["gap"]), np.nan, metal))
