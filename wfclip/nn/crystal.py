@@ -76,14 +76,20 @@ class CrystalEncoder(nn.Module):
         for bias, block in zip(biases, self.blocks): h = block(h, bias, batch.ptr)
         return self.norm(h)
 
+    def atoms_and_features(self,
+        batch: Batch,  # B crystals of N atoms together
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:  # h [N, D]; z [B, D]; polar vector [B, 3], None without `vectors`
+        "Vectors of the atoms, embedding and pooled vector."
+        expanded = self.expand(batch.edge_dist)
+        weight = smooth_cutoff(batch.edge_dist, self.config.cutoff)
+        h = self.atoms(batch, expanded, weight).float()
+        with torch.autocast(weight.device.type, enabled=False): return h, *self.pool(h, batch, expanded, weight)
+
     def features(self,
         batch: Batch,  # B crystals
     ) -> tuple[torch.Tensor, torch.Tensor | None]:  # z [B, D]; polar vector [B, 3], None without `vectors`
         "Embedding and pooled vector."
-        expanded = self.expand(batch.edge_dist)
-        weight = smooth_cutoff(batch.edge_dist, self.config.cutoff)
-        h = self.atoms(batch, expanded, weight).float()
-        with torch.autocast(weight.device.type, enabled=False): return self.pool(h, batch, expanded, weight)
+        return self.atoms_and_features(batch)[1:]
 
     def forward(self,
         batch: Batch,  # B crystals
