@@ -25,8 +25,8 @@ from .config import WFClipConfig
 from .data.graph import Batch, GraphStore, flat_graphs
 from .data.layer import Layer
 from .encode import _encode_pieces
-from .files import write_json, write_tensors
-from .nn.clip import FORMAT
+from .files import write_tensors
+from .nn.clip import save_taught
 from .nn.crystal import CrystalEncoder
 from .train import _autocast, _parameter_groups
 
@@ -124,6 +124,7 @@ class TeachConfig:
     weight_decay: float = 0.01  # of AdamW, on matrices only
     seed: int = 0  # of weights and order
     apart: int = 40  # every so manieth layer is kept apart
+    first: int | None = None  # the features are measured in units of their spread over so many first lessons; None: over all
 
     def rate(self,
         step: int,  # from 0
@@ -143,11 +144,11 @@ class Classroom:
     ):
         self.store = GraphStore(flat_graphs(lessons.layers, cutoff))
         self.ptr = np.cumsum([0, *self.store.n_atoms])
-        atoms = Scale.of(lessons.features)(lessons.features)
+        n = teaching.first or len(lessons.layers)
+        atoms = Scale.of(lessons.features[:self.ptr[n]])(lessons.features)
         layers = of_layers(atoms, self.ptr)
-        layers = (layers - layers.mean(0)) / (layers.std(0) + 1e-6)
         self.atoms = torch.from_numpy(atoms)
-        self.layers = torch.from_numpy(layers.astype(np.float32))
+        self.layers = torch.from_numpy(Scale.of(layers[:n])(layers))
         kept = np.arange(len(lessons.layers)) % teaching.apart == teaching.apart // 6
         self.apart, self.taught = np.flatnonzero(kept), np.flatnonzero(~kept)
 
@@ -226,8 +227,7 @@ def _keep(student: Student, optimizer: torch.optim.Optimizer, out: Path, records
     state = {f"student.{k}": t for k, t in student.state_dict().items()}
     (out / "last").mkdir(parents=True, exist_ok=True)
     write_tensors(out / "last/state.safetensors", state | moments, records=list(records))
-    write_json(out / "config.json", dict(format=FORMAT, model=student.crystal.config.to_dict(), **about))
-    write_tensors(out / "model.safetensors", dict(student.crystal.state_dict()))
+    save_taught(student.crystal, out, **about)
 
 def _continue(student: Student, optimizer: torch.optim.Optimizer, out: Path) -> list[dict]:
     "Go on where a folder stopped, if it holds anything; the records so far."
