@@ -146,7 +146,7 @@ def _run_data(config: dict) -> str:
     return path
 
 # %% ../nbs/15_cli.ipynb #08e72fb4
-@_command("train", "train a model", "wfclip train --split formula --epochs 100 --lr 3e-4 --out runs/mine",
+@_command("train", "train a model", "wfclip train --out runs/mine",
     _option("--data", metavar="FILE", help="dataset, dft2d or one of wfclip data build (default: dft2d, the bundled data)"),
     _option("--preset", choices=PRESETS, help="wfclip, or paper: the published method and recipe (default: wfclip)"),
     *map(_training_option, _TRAINING),

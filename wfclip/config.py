@@ -82,13 +82,13 @@ def _choice(default: Any, help: str, **more: Any) -> Any: return field(default=d
 @dataclass(frozen=True)
 class TrainConfig:
     "How a model is trained; stored with the run. ValueError for values that make no sense."
-    epochs: int = _choice(1000, "passes over the training part")
+    epochs: int = _choice(50, "passes over the training part")
     batch_size: int = _choice(64, "pairs that are contrasted with each other, in all processes of torchrun together")
     batches: str = _choice("equal", "equal: all of one size, give or take one; exact: of the very size, and a short last one",
                            choices=("equal", "exact"))
-    lr: float = _choice(1e-4, "learning rate at the start")
+    lr: float = _choice(4e-4, "learning rate at the start")
     weight_decay: float = 0.01  # of AdamW, on matrices only
-    split: str = _choice("random", "how the test part is drawn; given: as the dataset says",
+    split: str = _choice("formula", "how the test part is drawn: formula, no composition in two parts; given, as the dataset says",
                          choices=("random", "formula", "prototype", "given"))
     fold: int = _choice(0, "test on this of five folds, 1 to 5, none of which chooses anything; 0: on a tenth, drawn once")
     fraction: float = _choice(1.0, "share of the training part that is used")
