@@ -275,7 +275,7 @@ def _start_weights(config: WFClipConfig, start: str) -> dict[str, torch.Tensor]:
     "The weights and buffers of a trained model, \"pretrained\" or of a run folder, or of the taught tower; ValueError if they do not fit."
     if start == "taught": return {f"crystal.{k}": w for k, w in read_taught().state_dict().items()}
     source = WFClip.from_pretrained(None if start == "pretrained" else start)
-    if source.config != config:
+    if replace(source.config, midgap=config.midgap) != config:
         raise ValueError(f"{start}: a model of another configuration; start from one of the same preset, or with random weights.")
     return source.state_dict()
 
@@ -296,7 +296,8 @@ class Run(NamedTuple):
 
     def __repr__(self) -> str:
         t = self.training
-        model = next((f"the {name} preset" for name, preset in PRESETS.items() if preset() == self.config), "a model of its own")
+        own = replace(self.config, midgap=PRESETS["wfclip"]().midgap)
+        model = next((f"the {name} preset" for name, preset in PRESETS.items() if preset() in (own, self.config)), "a model of its own")
         part = f"fold {t.fold} by {t.split}" if t.fold else f"{t.split} split"
         return (f"Run of {model}: {t.epochs} epochs on {len(self.split.train)} materials from {t.start} weights, "
                 f"{part} of seed {t.seed}, member {t.member}")
