@@ -19,13 +19,14 @@ import torch
 from safetensors import safe_open
 from torch import nn
 from torch.nn.functional import smooth_l1_loss
+from ase.data import chemical_symbols
 from tqdm.auto import tqdm
 
 from .config import WFClipConfig
 from .data.graph import Batch, GraphStore, flat_graphs
 from .data.layer import Layer
 from .encode import _encode_pieces
-from .files import write_tensors
+from .files import write_json, write_tensors
 from .nn.clip import save_taught
 from .nn.crystal import CrystalEncoder
 from .train import _autocast, _parameter_groups
@@ -144,6 +145,7 @@ class Classroom:
     ):
         self.store = GraphStore(flat_graphs(lessons.layers, cutoff))
         self.ptr = np.cumsum([0, *self.store.n_atoms])
+        self.numbers = np.concatenate([layer.numbers for layer in lessons.layers])
         n = teaching.first or len(lessons.layers)
         atoms = Scale.of(lessons.features[:self.ptr[n]])(lessons.features)
         layers = of_layers(atoms, self.ptr)
@@ -170,14 +172,13 @@ class Classroom:
     @torch.no_grad()
     def examine(self,
         student: Student,
-        index: np.ndarray | None = None,  # layers; None: those kept apart
-    ) -> np.ndarray:  # R2 of each feature of the atoms [T]
-        "How much of each feature's variance the student explains."
-        index = self.apart if index is None else index
+    ) -> tuple[np.ndarray, np.ndarray]:  # squared errors of the atoms of the layers kept apart [M', T], their elements [M']
+        "What the student does not know, in units of the variance of each feature over these atoms."
         student.eval()
-        said = _encode_pieces(lambda part: student(self.store.gather(part))[0], self.store.n_atoms, index, 2048)
-        true, _ = self.targets(index)
-        return (1 - (said - true).square().mean(0) / true.var(0, correction=0).clamp(min=1e-9)).numpy()
+        said = _encode_pieces(lambda part: student(self.store.gather(part))[0], self.store.n_atoms, self.apart, 2048)
+        true, _ = self.targets(self.apart)
+        numbers = np.concatenate([self.numbers[self.ptr[i]:self.ptr[i + 1]] for i in self.apart])
+        return ((said - true).square() / true.var(0, correction=0).clamp(min=1e-9)).numpy(), numbers
 
 # %% ../nbs/09b_teach.ipynb #6d29a319
 def teach(
@@ -198,11 +199,18 @@ def teach(
     with tqdm(total=teaching.epochs, initial=len(records), unit="epoch", disable=not progress) as bar:
         while len(records) < teaching.epochs:
             loss = _teach_epoch(student, optimizer, room, teaching, len(records))
-            records.append(dict(epoch=len(records) + 1, loss=loss, R2=float(room.examine(student).mean())))
+            unknown, numbers = room.examine(student)
+            records.append(dict(epoch=len(records) + 1, loss=loss, R2=float(1 - unknown.mean())))
+            learnt = dict(features=(1 - unknown.mean(0)).tolist(), elements=_by_element(1 - unknown.mean(1), numbers))
+            write_json(out / "learnt.json", dict(records=records, **learnt))
             _keep(student, optimizer, out, records, dict(teaching=asdict(teaching), lessons=len(lessons.layers), **about))
             bar.set_postfix(loss=f"{loss:.3f}", R2=f"{records[-1]['R2']:.3f}", refresh=False)
             bar.update()
     return records
+
+def _by_element(known: np.ndarray, numbers: np.ndarray) -> dict[str, list]:
+    "How many of the atoms are of each element, and the mean of what is known of them."
+    return {chemical_symbols[z]: [int((numbers == z).sum()), float(known[numbers == z].mean())] for z in np.unique(numbers)}
 
 def _teach_epoch(student: Student, optimizer: torch.optim.Optimizer, room: Classroom, t: TeachConfig, epoch: int) -> float:
     "One pass over the lessons; the mean loss."
