@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from io import StringIO
 from itertools import chain, count, islice
-from math import inf, isfinite, isnan
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
