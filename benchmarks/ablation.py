@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=2, metavar="N", help="random starts of each variant; default 2")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="trainings at a time, one thread each; default 2")
     args = parser.parse_args()
-    training = lambda k: TrainConfig(epochs=args.epochs, lr=5e-4, split="formula", member=k)
+    training = lambda k: TrainConfig(epochs=args.epochs, lr=5e-4, start="random", member=k)
     runs = {(name, k): args.folder / f"{name}-{k}" for k in range(args.members) for name in CHANGES}
     with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
         todo = [(run, *key) for key, run in runs.items() if not (run / "bank.safetensors").exists()]

@@ -50,7 +50,7 @@ class Ours:
     "A preset with the package's own loop."
 
     def __init__(self, name: str, data: WorkFunctionDataset, split: Split, args: argparse.Namespace):
-        training = TrainConfig(epochs=args.epochs, split=split.by, seed=args.seed)
+        training = TrainConfig(epochs=args.epochs, lr=1e-4, split=split.by, seed=args.seed, start="random")
         self.data, self.trainer = data, Trainer(PRESETS[name](), training, data, split, torch.device(args.device))
 
     @property

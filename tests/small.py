@@ -24,4 +24,4 @@ def small_run(folder: Path) -> Path:
     from wfclip.data.dataset import load_dataset
     from wfclip.train import train
     data = load_dataset(write_small(folder / "small.safetensors"))
-    return train(WFClipConfig(**CONFIG), data, folder / "run", TrainConfig(epochs=1), device="cpu", progress=False)
+    return train(WFClipConfig(**CONFIG), data, folder / "run", TrainConfig(epochs=1, start="random"), device="cpu", progress=False)

@@ -115,7 +115,7 @@ def test_train_on_what_was_built(whole, tmp_path):
     from wfclip.train import read_run, train
     data = load_dataset(whole)
     assert np.isnan(data.properties["gap"]).all() and data.arrays["dos"].shape == (len(data), 0)
-    recipe = TrainConfig(epochs=1, split="given")
+    recipe = TrainConfig(epochs=1, split="given", start="random")
     run = train(WFClipConfig(**CONFIG), data, tmp_path / "run", recipe, device="cpu", progress=False)
     _, _, split = read_run(run, data)
     result = evaluate(WFClip.from_pretrained(run), data, split)

@@ -22,8 +22,9 @@ from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import load_dataset
 from wfclip.train import train
 data, out = sys.argv[1:]
-train(WFClipConfig(**{CONFIG}), load_dataset(data), out, TrainConfig(epochs=6, batch_size=16, lr=1e-3), device="cpu",
-      resume=Path(out, "config.json").exists(), checkpoint_seconds=0, progress=False)
+training = TrainConfig(epochs=6, batch_size=16, lr=1e-3, start="random")
+train(WFClipConfig(**{CONFIG}), load_dataset(data), out, training, device="cpu", resume=Path(out, "config.json").exists(),
+      checkpoint_seconds=0, progress=False)
 """
 
 
@@ -51,7 +52,7 @@ def wait_for_epochs(process: subprocess.Popen, run: Path, n: int):
 
 
 def test_killed_at_random_and_resumed_it_ends_with_the_same_bits(data, tmp_path):
-    training = TrainConfig(epochs=6, batch_size=16, lr=1e-3)
+    training = TrainConfig(epochs=6, batch_size=16, lr=1e-3, start="random")
     whole = tmp_path / "whole"
     train(WFClipConfig(**CONFIG), load_dataset(data), whole, training, device="cpu", progress=False)
     chance, run = random.Random(), tmp_path / "killed"

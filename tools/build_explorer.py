@@ -2,7 +2,8 @@
 
 OUT/explorer-data.js sets window.WFCLIP_DATA, so that the page also works from a folder, without a server. It holds every
 bundled material with its structure, profile and energies, and what the shipped model makes of it: its place on the map
-of embeddings, its nearest neighbours there, and the predicted energies. tools/site/explorer.js reads it.
+of embeddings, its nearest neighbours there, and the energies as the member predicts them that was trained without its
+composition. tools/site/explorer.js reads it.
 Columns are lists in the order of the dataset, or pack several numbers of each material into one flat list.
 """
 import base64
@@ -17,13 +18,11 @@ import torch
 from ase.formula import Formula
 
 from wfclip import load_dataset
-from wfclip.data.dataset import PARTS, WorkFunctionDataset
-from wfclip.files import WEIGHTS
+from wfclip.crossval import read_left_out
+from wfclip.data.dataset import WorkFunctionDataset
 from wfclip.index import Index, top_k
-from wfclip.nn.clip import read_config
 from wfclip.nn.elements import element_table
 from wfclip.plot import plateau_windows, project
-from wfclip.predict import Predictor
 
 NEIGHBORS = 8
 PREDICTED = "phi_top", "phi_bottom", "ionization_energy", "electron_affinity"
@@ -83,12 +82,10 @@ def embedding(ids: list[str]) -> dict:
 
 
 def predictions(data: WorkFunctionDataset) -> dict:
-    "What the shipped model predicts, in eV, and the part of its split in which each material was (\"\": in none)."
-    predictor, split = Predictor.from_pretrained(None, "cpu"), read_config(WEIGHTS)["split"]
-    energies = predictor.energies(predictor.encode(list(data.layers())))
-    part = {name: k for k in PARTS for name in split[k]}
-    return dict(predicted={k: rounded(energies[k], 3) for k in PREDICTED}, split_by=split["by"],
-                parts=[part.get(name, "") for name in data.ids])
+    "What the member of the shipped ensemble predicts that has left the material out, in eV."
+    left = read_left_out(data)
+    order = np.argsort([data.ids.index(name) for name in left.ids])
+    return dict(predicted={k: rounded(left.predicted[k].numpy()[order], 3) for k in PREDICTED})
 
 
 def legend(data: WorkFunctionDataset) -> dict:

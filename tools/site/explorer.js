@@ -6,13 +6,6 @@
 
 // ---------------------------------------------------------------------------------------------- materials
 
-const PARTS = {
-  train: ["training part", "recall: the model was trained on this material"],
-  val: ["validation part", "not trained on, but used to choose the weights and to calibrate the intervals"],
-  test: ["test part", "held out: the model has never seen this material"],
-  "": ["none", "in no part of the model's split"],
-};
-
 /** The 16-bit integers of `packed` in build_explorer.py, as numbers. */
 function unpack({ step, int16 }) {
   const bytes = Uint8Array.from(atob(int16), c => c.charCodeAt(0)), view = new DataView(bytes.buffer);
@@ -61,7 +54,7 @@ function readMaterials(d) {
   return d.ids.map((id, row) => {
     const energies = energiesOf(d.computed, row), structure = structureOf(d.structures, atomStart, row);
     return {
-      row, id, formula: d.formulas[row], prototype: d.prototypes[d.prototype[row]], meaning: meanings[d.prototypes[d.prototype[row]]], part: d.parts[row],
+      row, id, formula: d.formulas[row], prototype: d.prototypes[d.prototype[row]], meaning: meanings[d.prototypes[d.prototype[row]]],
       ...energies, polarity: Math.abs(energies.step), gap: d.computed.gap[row],
       vbm: d.computed.vbm[row], cbm: d.computed.cbm[row], fmax: d.computed.fmax[row],
       predicted: energiesOf(d.predicted, row), structure,
@@ -98,7 +91,7 @@ const CSV = {
   step_eV: m => plain(m.step), gap_eV: m => plain(m.gap), vbm_from_fermi_eV: m => plain(m.vbm),
   cbm_from_fermi_eV: m => plain(m.cbm), ionization_energy_eV: m => plain(m.ionization),
   electron_affinity_eV: m => plain(m.affinity), predicted_phi_top_eV: m => plain(m.predicted.top),
-  predicted_phi_bottom_eV: m => plain(m.predicted.bottom), part: m => m.part,
+  predicted_phi_bottom_eV: m => plain(m.predicted.bottom),
 };
 
 function materialsCsv(materials) {
@@ -158,7 +151,7 @@ function tests(form) {
   return [
     textTest(value("text")), ...rangeTests(form),
     m => wanted.every(s => m.elements.includes(s)), m => !unwanted.some(s => m.elements.includes(s)),
-    m => !value("prototype") || m.prototype === value("prototype"), m => !value("part") || m.part === value("part"),
+    m => !value("prototype") || m.prototype === value("prototype"),
   ];
 }
 
@@ -810,7 +803,7 @@ function energiesHtml(m, functional) {
     return `<tr><th scope="row">${title}</th><td>${shown(m[key])}</td><td>${shown(m.predicted[key])}</td></tr>`;
   });
   return `<table class="wx-facts"><thead><tr><th scope="col">Energy, eV</th><th scope="col">computed<br>(${escapeHtml(functional)})</th>` +
-    `<th scope="col">predicted<br>${m.part === "train" ? "(recall)" : "from structure"}</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+    `<th scope="col">predicted<br>from structure</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 
 function edgesHtml(m) {
@@ -834,11 +827,10 @@ function legendHtml({ elements }) {
 }
 
 function detailHtml(m, materials, functional) {
-  const [part, meaning] = PARTS[m.part];
   return `<h2 tabindex="-1">${formulaHtml(m.formula)}</h2>
 <p class="wx-note">prototype ${escapeHtml(m.prototype)}: ${escapeHtml(m.meaning)} · <a href="#${m.id}">${m.id}</a> <button type="button" class="wx-back">Back to the table</button></p>
 ${energiesHtml(m, functional)}
-<p class="wx-note">Prediction: ${part}; ${meaning}.</p>
+<p class="wx-note">Predicted by the member of the ensemble that was trained without this composition.</p>
 <p>${edgesHtml(m)} ${cellHtml(m)}</p>
 <div class="wx-head"><h3>Profile</h3><span role="group" aria-label="Range of the energies"><button type="button" data-near="" aria-pressed="false">Whole</button><button type="button" data-near="1" aria-pressed="false">Near the vacuum levels</button></span></div>
 <div class="wx-profile"></div>
@@ -927,7 +919,6 @@ function setUpFilters(form, materials, structures, apply) {
   const used = new Set(materials.flatMap(m => m.elements));
   addRangeInputs(form);
   addOptions(form.elements.prototype, tally(materials.map(m => m.prototype)), name => name || "none");
-  addOptions(form.elements.part, tally(materials.map(m => m.part)).filter(([part]) => part), part => PARTS[part][0]);
   addElements(find(form, ".wx-elements"), structures, used);
   const change = () => {
     const unknown = markElements(form, used), all = tests(form);
