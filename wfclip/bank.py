@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from .blend import fit_profiles
 from .calibrate import Calibration, _step_unit
-from .data.dataset import Split, WorkFunctionDataset
+from .data.dataset import Split, WorkFunctionDataset, _energy_zero
 from .encode import Features, encode, encode_profiles, graph_options
 from .energies import FACES, MIN_GAP, energy_names
 from .files import write_tensors
@@ -124,7 +124,7 @@ def computed_energies(
 ) -> dict[str, torch.Tensor]:  # energies by name and 1 for a metal, each [n], eV
     "What `predict_energies` is to predict."
     out = {k: torch.as_tensor(data.properties[k], dtype=torch.float32) for k in energy_names("predicted")}
-    zero = torch.as_tensor(data.zero(midgap), dtype=torch.float32)
+    zero = torch.as_tensor(_energy_zero(data, midgap), dtype=torch.float32)
     for k in ("work_function", *FACES): out[k] = out[k] - zero
     return out | dict(metal=torch.where(out["gap"].isnan(), torch.nan, (out["gap"] < MIN_GAP).float()))
 

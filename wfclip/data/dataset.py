@@ -28,8 +28,10 @@ from ..files import PACKAGE
 def _with_derived(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     "Add to PROPERTIES [n] what follows from the two plateaus and the band edges, eV."
     wf = (table["phi_top"] + table["phi_bottom"]) / 2
+    middle = (table["vbm"] + table["cbm"]) / 2
     against_vacuum = lambda edge: np.where(table["gap"] == 0, wf, wf - table[edge])
-    return table | dict(work_function=wf, step=table["phi_top"] - table["phi_bottom"],
+    none = (table["gap"] == 0) | (np.abs(middle) < 5e-4)  # below 0.5 meV it is rounding
+    return table | dict(midgap=np.where(none, 0, middle), work_function=wf, step=table["phi_top"] - table["phi_bottom"],
                         ionization_energy=against_vacuum("vbm"), electron_affinity=against_vacuum("cbm"))
 
 # %% ../../nbs/data/05_dataset.ipynb #a873f3fe
@@ -96,23 +98,10 @@ class WorkFunctionDataset:
         "All properties by name, each [n]; NaN where unknown. Energies in eV."
         return _with_derived({k: self.arrays[k] for k in PROPERTIES})
 
-    @cached_property
-    def midgap(self) -> np.ndarray:
-        "How far the middle of the gap lies above the Fermi level [n], eV: 0 without a gap, NaN where an edge is unknown."
-        p = self.properties
-        middle = (p["vbm"] + p["cbm"]) / 2
-        return np.where((p["gap"] == 0) | (np.abs(middle) < 5e-4), 0, middle)  # below 0.5 meV it is rounding
-
     @property
     def reference(self) -> str:
         "What energies can be measured from: \"midgap\" if both edges of every gap are known, else \"fermi\"."
-        return "midgap" if np.isfinite(self.midgap).all() else "fermi"
-
-    def zero(self,
-        midgap: bool,  # wanted from the middle of a gap
-    ) -> np.ndarray:  # [n], eV
-        "How far above the files' Fermi levels energies begin: `midgap` if that is wanted and known of all, else 0."
-        return self.midgap if midgap and self.reference == "midgap" else np.zeros(len(self))
+        return "midgap" if np.isfinite(self.properties["midgap"]).all() else "fermi"
 
     def profiles(self,
         length: int = 256,  # samples L
@@ -120,7 +109,7 @@ class WorkFunctionDataset:
         midgap: bool = False,  # measured from the middle of the gap where there is one, not from the Fermi level
     ) -> torch.Tensor:  # phi [n, L], eV, float32
         "All profiles on one grid, the layer's middle at its centre."
-        zero = self.zero(midgap)
+        zero = _energy_zero(self, midgap)
         rows = [self.profile(i).resample(length, spacing).phi - zero[i] for i in range(len(self))]
         return torch.from_numpy(np.stack(rows).astype(np.float32))
 
@@ -131,12 +120,7 @@ class WorkFunctionDataset:
     ) -> GraphStore:
         "Crystal graphs of all materials: those of the file if they are of this cutoff; others are computed once and kept."
         kind = (cutoff, k if geometry else None)
-        if kind not in self._graphs:
-            if geometry:
-                extra = np.concatenate([local_geometry(layer, k, cutoff=cutoff) for layer in self.layers()])
-                arrays = self.graphs(cutoff=cutoff).arrays | dict(extra=torch.from_numpy(extra))
-            else: arrays = stored_graphs(self.arrays, cutoff) or flat_graphs(self.layers(), cutoff)
-            self._graphs[kind] = GraphStore(arrays)
+        if kind not in self._graphs: self._graphs[kind] = _make_graphs(self, *kind)
         return self._graphs[kind]
 
     def split(self,
@@ -145,13 +129,14 @@ class WorkFunctionDataset:
         fold: int = 0,  # 1 to 5: this fifth is the test part, and of the rest a tenth validates; 0: a tenth each
     ) -> "Split":
         "Draw 80 / 10 / 10 percent for training, validation and test, or a fold, or take the given split; ValueError if there is none."
-        groups = dict(random=range(len(self)), formula=self.formulas, prototype=self.prototypes, given=self.parts)
-        if by not in groups: raise ValueError(f"A split is by {', '.join(groups)}, not by {by!r}.")
-        if fold not in range(FOLDS + 1): raise ValueError(f"The folds are numbered 1 to {FOLDS}; there is none of number {fold}.")
-        if by == "given" and fold: raise ValueError("A given split has no folds; split by random, formula or prototype.")
-        if by == "given": found = _given_split(self.parts, self.path)
-        else: found = _fold_split(groups[by], self.formulas, seed, fold) if fold else _draw_groups(groups[by], seed, _FRACTIONS)
-        return Split(*found, by, seed)
+        return Split(*_draw_parts(self, by, seed, fold), by, seed)
+
+# %% ../../nbs/data/05_dataset.ipynb #a1e2a2c6
+def _make_graphs(data: "WorkFunctionDataset", cutoff: float, k: int | None) -> GraphStore:
+    "Crystal graphs of all materials, with the local geometry of k neighbours if k is given."
+    if k is None: return GraphStore(stored_graphs(data.arrays, cutoff) or flat_graphs(data.layers(), cutoff))
+    extra = np.concatenate([local_geometry(layer, k, cutoff=cutoff) for layer in data.layers()])
+    return GraphStore(data.graphs(cutoff=cutoff).arrays | dict(extra=torch.from_numpy(extra)))
 
 # %% ../../nbs/data/05_dataset.ipynb #cb217d73
 def load_dataset(
@@ -222,6 +207,17 @@ def _fold_split(groups: Sequence, formulas: Sequence[str], seed: int, fold: int)
     return rest[train], rest[val], test
 
 # %% ../../nbs/data/05_dataset.ipynb #e412870e
+def _draw_parts(data: "WorkFunctionDataset", by: str, seed: int, fold: int) -> _Indices:
+    "What `WorkFunctionDataset.split` gives."
+    groups = dict(random=range(len(data)), formula=data.formulas, prototype=data.prototypes, given=data.parts)
+    if by not in groups: raise ValueError(f"A split is by {', '.join(groups)}, not by {by!r}.")
+    if fold not in range(FOLDS + 1): raise ValueError(f"The folds are numbered 1 to {FOLDS}; there is none of number {fold}.")
+    if by == "given" and fold: raise ValueError("A given split has no folds; split by random, formula or prototype.")
+    if by == "given": return _given_split(data.parts, data.path)
+    if fold: return _fold_split(groups[by], data.formulas, seed, fold)
+    train, val, test = _draw_groups(groups[by], seed, _FRACTIONS)
+    return train, val, test
+
 def _given_split(parts: Sequence[str], name: str | os.PathLike) -> _Indices:
     "The split that comes with the data of this name; ValueError if there is none or a part is empty."
     if not any(parts): raise ValueError(f"{name}: no split comes with this dataset; split it by random, formula or prototype.")
@@ -232,11 +228,15 @@ def _given_split(parts: Sequence[str], name: str | os.PathLike) -> _Indices:
     return train, val, test
 
 # %% ../../nbs/data/05_dataset.ipynb #1855f48b
+def _energy_zero(data: "WorkFunctionDataset", midgap: bool) -> np.ndarray:
+    "How far above the files' Fermi levels energies begin [n], eV: the middle of a gap if that is wanted and known of all, else 0."
+    return data.properties["midgap"] if midgap and data.reference == "midgap" else np.zeros(len(data))
+
 def _gap_targets(data: "WorkFunctionDataset", midgap: bool) -> dict[str, np.ndarray]:
     "Energies [n], eV, the gap and both edges of insulators alone, and 1 for a metal, 0 for an insulator; NaN where unknown."
     p = data.properties
     targets = {name: p[name] for name in energy_names("fitted")} | dict(gap=p["gap"])
-    targets["work_function"] = targets["work_function"] - data.zero(midgap)
+    targets["work_function"] = targets["work_function"] - _energy_zero(data, midgap)
     metal = p["gap"] < MIN_GAP
     for name in ("gap", "ionization_energy", "electron_affinity"): targets[name] = np.where(metal, np.nan, targets[name])
     return targets | dict(metal=np.where(np.isnan(p["gap"]), np.nan, metal))

@@ -52,10 +52,9 @@ class CrystalEncoder(nn.Module):
         times = weight if self.config.smooth_cutoff else None
         if self.config.all_images: times = batch.edge_y[:, 0] if times is None else times * batch.edge_y[:, 0]
         else:
-            near = batch.nearest
-            edges = edges[:, near]
-            expanded = expanded[near]
-            times = None if times is None else times[near]
+            edges = edges[:, batch.nearest]
+            expanded = expanded[batch.nearest]
+            times = None if times is None else times[batch.nearest]
         for gate in self.gates: h = gate(h, edges, expanded, times)
         return h
 
@@ -71,8 +70,7 @@ class CrystalEncoder(nn.Module):
                 raise ValueError("This model reads the local geometry: make its graphs with geometry=True, "
                                  f"k={self.config.k_neighbors}.")
             h = self.fuse(torch.cat([self.local(batch, expanded, weight), extra], 1))
-            origin = self.expand(weight.new_zeros(()))
-            biases = [bias(batch, expanded, origin, weight) for bias in self.biases]
+            biases = [bias(batch, expanded, self.expand(weight.new_zeros(())), weight) for bias in self.biases]
         for bias, block in zip(biases, self.blocks): h = block(h, bias, batch.ptr)
         return self.norm(h)
 
