@@ -26,7 +26,7 @@ from collect_results import RESULTS, rounded
 from wfclip.bank import build_bank, extend_bank, write_bank
 from wfclip.calibrate import Calibration
 from wfclip.config import TrainConfig, WFClipConfig
-from wfclip.crossval import cross_calibration, fit_power, fold_coverage, fold_retrieval, out_of_fold, summary
+from wfclip.crossval import OutOfFold, cross_calibration, fit_powers, fold_coverage, fold_retrieval, out_of_fold, summary
 from wfclip.data.dataset import FOLDS, Split, WorkFunctionDataset, load_dataset
 from wfclip.evaluate import baselines, error_metrics
 from wfclip.files import WEIGHTS
@@ -81,9 +81,12 @@ def measure(work: Path, data: WorkFunctionDataset) -> tuple[dict, dict]:
         left_out[by] = out_of_fold(models, data, splits)
         found[by] = summary(left_out[by]) | dict(retrieval=fold_retrieval(models, data, splits),
                                                  forest=forest(data, splits), epochs=[best_epoch(run) for run in runs])
-    power = fit_power(left_out["formula"], left_out["prototype"])
-    calibration = cross_calibration(left_out["formula"], power)
-    found |= dict(power=power, coverage={by: coverage(left_out[by], calibration, by == "formula") for by in KINDS})
+    powers = fit_powers(left_out["formula"], left_out["prototype"])
+    own = coverage([left_out["formula"]], [cross_calibration(left_out["formula"], powers)], True)
+    apart = [left_out["prototype"].part(left_out["prototype"].fold == k) for k in range(FOLDS)]
+    others = [left_out["prototype"].part(left_out["prototype"].fold != k) for k in range(FOLDS)]
+    judged = [cross_calibration(left_out["formula"], fit_powers(left_out["formula"], o)) for o in others]
+    found |= dict(powers=powers, coverage=dict(formula=own, prototype=coverage(apart, judged, False)))
     return left_out, found
 
 
@@ -101,14 +104,15 @@ def forest(data: WorkFunctionDataset, splits: list[Split]) -> dict:
     return error_metrics(np.concatenate(made), true) | dict(folds=[error_metrics(p, wf[s.test])["MAE"] for p, s in zip(made, splits)])
 
 
-def coverage(left_out, calibration: Calibration, own: bool) -> list[dict]:
-    "Coverage of the intervals of every energy"
+def coverage(parts: list[OutOfFold], calibrations: list[Calibration], own: bool) -> list[dict]:
+    "Coverage of the intervals of every energy, over all parts, each with its calibration"
     cells = [(energy, c) for energy in ("work_function", "phi_top", "step", "ionization_energy", "electron_affinity", "gap")
              for c in (.5, .8, .9, .95)]
-    return [dict(energy=e, nominal=c, reached=float(fold_coverage(left_out, calibration, e, c, own).float().mean())) for e, c in cells]
+    inside = lambda e, c: torch.cat([fold_coverage(part, of, e, c, own) for part, of in zip(parts, calibrations)])
+    return [dict(energy=e, nominal=c, reached=float(inside(e, c).float().mean())) for e, c in cells]
 
 
-def pack(work: Path, data: WorkFunctionDataset, left_out: dict, power: float) -> None:
+def pack(work: Path, data: WorkFunctionDataset, left_out: dict, powers: tuple[float, float]) -> None:
     "Write wfclip/weights from finished runs"
     for old in WEIGHTS.iterdir():
         if old.name == "taught": continue
@@ -122,7 +126,7 @@ def pack(work: Path, data: WorkFunctionDataset, left_out: dict, power: float) ->
     for run, name in zip(runs[1:], members): rounded_member(run, WEIGHTS / name, whole=False)
     model = WFClip.from_pretrained()
     bank = extend_bank(build_bank(model, data, split, held="test"), model, data, np.arange(len(data)))
-    crossed = cross_calibration(left_out["formula"], power)
+    crossed = cross_calibration(left_out["formula"], powers)
     crossed.scores |= {k: s for k, s in bank.calibration.scores.items() if not k.startswith("head.")}
     bank.calibration = crossed
     write_bank(bank, WEIGHTS / "bank.safetensors", half=True)
@@ -150,7 +154,7 @@ def main() -> None:
     for by in KINDS:
         f = found[by]
         print(f"{by:10} MAE {f['errors']['work_function']['MAE']:.4f}", f["errors"]["gap"], f["metals"], f["polar"], f["retrieval"])
-    if not args.no_pack: pack(args.work, data, left_out, found["power"])
+    if not args.no_pack: pack(args.work, data, left_out, found["powers"])
 
 
 if __name__ == "__main__": main()

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from .config import WFClipConfig
-from .data.graph import GraphStore
+from .data.graph import Batch, GraphStore
 from .nn.clip import CrystalTower, WFClip
+from .nn.pooling import pool_atoms
 
 # %% ../nbs/09_encode.ipynb #d490dea8
 def graph_options(
@@ -51,6 +52,26 @@ def _encode_pieces(forward: Callable[[np.ndarray], Any], n_atoms: np.ndarray, in
         return _joined([encoded(half) for half in np.array_split(part, 2)])
     return _joined([encoded(index[p]) for p in _pieces(np.asarray(n_atoms)[index], max_atoms)])
 
+# %% ../nbs/09_encode.ipynb #9066dca9
+_NEAREST = 12  # neighbours of an atom that tell the kind of structure
+
+def _shapes(batch: Batch, cutoff: float) -> torch.Tensor:
+    "Mean and deviation over the atoms of each crystal of the logarithms of their nearest distances [B, 24]; free of elements and scale."
+    images = batch.edge_y[:, 0].round().long()
+    distance = batch.edge_dist.repeat_interleave(images)
+    receiver = batch.edge_index[1].repeat_interleave(images)
+    order = distance.argsort(stable=True)
+    order = order[receiver[order].argsort(stable=True)]
+    count = torch.bincount(receiver, minlength=len(batch.numbers))
+    place = torch.arange(len(order)) - (count.cumsum(0) - count)[receiver[order]]
+    near = place < _NEAREST
+    rows = distance.new_full((len(batch.numbers), _NEAREST), cutoff)
+    rows[receiver[order][near], place[near]] = distance[order][near]
+    unit = pool_atoms(rows[:, :1], batch)[batch.batch]
+    rows = (rows / unit).log()
+    mean = pool_atoms(rows, batch)
+    return torch.cat([mean, (pool_atoms(rows.square(), batch) - mean.square()).clamp(min=0).sqrt()], 1)
+
 # %% ../nbs/09_encode.ipynb #fc013cfa
 class Features(NamedTuple):
     "What a model makes of n crystals, on the CPU."
@@ -58,6 +79,7 @@ class Features(NamedTuple):
     p_cry: torch.Tensor  # crystal embeddings [n, D], unit length, of the first model
     properties: dict[str, torch.Tensor]  # predictions of the heads, each [n, ...], mean of all models; empty without heads
     members: dict[str, torch.Tensor]  # what each of K models says [K, n], of the heads that give one number; empty without heads
+    shape: torch.Tensor  # what kind of structure each is, whatever its elements [n, 24]
 
     @property
     def spread(self) -> torch.Tensor:
@@ -81,12 +103,14 @@ def encode(
         z = known[0][0]
         said = {k: torch.stack([h[k] for h in heads], -1).cpu() for k in heads[0]}
         numbers = {k: t for k, t in said.items() if t.dim() == 2}
-        return Features(z.cpu(), models[0].project_crystal(z).cpu(), {k: t.mean(-1) for k, t in said.items()}, numbers)
+        mean = {k: t.mean(-1) for k, t in said.items()}
+        return Features(z.cpu(), models[0].project_crystal(z).cpu(), mean, numbers, _shapes(batch.to("cpu"), models[0].config.cutoff))
     index = np.arange(len(graphs)) if index is None else np.asarray(index)
     order = np.argsort(graphs.n_atoms[index], kind="stable")
-    z, p_cry, properties, members = _encode_pieces(forward, graphs.n_atoms, index[order], max_atoms)
+    z, p_cry, properties, members, shape = _encode_pieces(forward, graphs.n_atoms, index[order], max_atoms)
     back = torch.from_numpy(np.argsort(order))
-    return Features(z[back], p_cry[back], {k: t[back] for k, t in properties.items()}, {k: t[back].T for k, t in members.items()})
+    return Features(z[back], p_cry[back], {k: t[back] for k, t in properties.items()}, {k: t[back].T for k, t in members.items()},
+                    shape[back])
 
 # %% ../nbs/09_encode.ipynb #6726e250
 @torch.no_grad()

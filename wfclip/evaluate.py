@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from wfclip.bank import (
-    METHODS, Bank, build_bank, computed_energies, _nearest_similarity, predict_energies, predict_intervals, without_faces,
+    METHODS, Bank, build_bank, computed_energies, predict_energies, predict_intervals, unlikeness, without_faces,
 )
 from .data.dataset import PARTS, Split, WorkFunctionDataset
 from .encode import Features, encode, encode_profiles, graph_options
@@ -210,7 +210,7 @@ def evaluate(
     return dict(split=dict(by=split.by, seed=split.seed, **{k: len(getattr(split, k)) for k in PARTS}),
                 metals=metal_errors(energies, here), validation=validation, errors=errors, ids=[data.ids[i] for i in split.test],
                 **retrieval_result(p_prof, test.p_cry), coverage=_coverage_reached(test, bank, best, energies, here),
-                typicality=bank.calibration.typicality(_nearest_similarity(test.p_cry, bank.p_cry)).tolist(),
+                typicality=bank.calibration.typicality(1 - unlikeness(test, bank.p_cry, bank.shape)[:, 0]).tolist(),
                 true=_json_rows(y[split.test]), predicted={k: _json_rows(p) for k, p in predictors.items()})
 
 # %% ../nbs/11_evaluate.ipynb #6331d978

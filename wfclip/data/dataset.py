@@ -132,6 +132,10 @@ class WorkFunctionDataset:
         return Split(*_draw_parts(self, by, seed, fold), by, seed)
 
 # %% ../../nbs/data/05_dataset.ipynb #a1e2a2c6
+def _energy_zero(data: "WorkFunctionDataset", midgap: bool) -> np.ndarray:
+    "How far above the files' Fermi levels energies begin [n], eV: the middle of a gap if that is wanted and known of all, else 0."
+    return data.properties["midgap"] if midgap and data.reference == "midgap" else np.zeros(len(data))
+
 def _make_graphs(data: "WorkFunctionDataset", cutoff: float, k: int | None) -> GraphStore:
     "Crystal graphs of all materials, with the local geometry of k neighbours if k is given."
     if k is None: return GraphStore(stored_graphs(data.arrays, cutoff) or flat_graphs(data.layers(), cutoff))
@@ -198,15 +202,6 @@ def _draw_groups(groups: Sequence, seed: int, shares: Sequence[float]) -> list[n
         lack[part[g]] -= size[g]
     return [np.flatnonzero(part[member] == k) for k in range(len(shares))]
 
-# %% ../../nbs/data/05_dataset.ipynb #e9473c9c
-def _fold_split(groups: Sequence, formulas: Sequence[str], seed: int, fold: int) -> _Indices:
-    "Fold number 1 to 5 as the test part, and a tenth of the rest, by composition, for validation."
-    test = _draw_groups(groups, seed, [1 / FOLDS] * FOLDS)[fold - 1]
-    rest = np.setdiff1d(np.arange(len(groups)), test)
-    train, val = _draw_groups([formulas[i] for i in rest], seed + fold, (.9, .1))
-    return rest[train], rest[val], test
-
-# %% ../../nbs/data/05_dataset.ipynb #e412870e
 def _draw_parts(data: "WorkFunctionDataset", by: str, seed: int, fold: int) -> _Indices:
     "What `WorkFunctionDataset.split` gives."
     groups = dict(random=range(len(data)), formula=data.formulas, prototype=data.prototypes, given=data.parts)
@@ -227,11 +222,15 @@ def _given_split(parts: Sequence[str], name: str | os.PathLike) -> _Indices:
                                "split it by random, formula or prototype.")
     return train, val, test
 
-# %% ../../nbs/data/05_dataset.ipynb #1855f48b
-def _energy_zero(data: "WorkFunctionDataset", midgap: bool) -> np.ndarray:
-    "How far above the files' Fermi levels energies begin [n], eV: the middle of a gap if that is wanted and known of all, else 0."
-    return data.properties["midgap"] if midgap and data.reference == "midgap" else np.zeros(len(data))
+# %% ../../nbs/data/05_dataset.ipynb #e9473c9c
+def _fold_split(groups: Sequence, formulas: Sequence[str], seed: int, fold: int) -> _Indices:
+    "Fold number 1 to 5 as the test part, and a tenth of the rest, by composition, for validation."
+    test = _draw_groups(groups, seed, [1 / FOLDS] * FOLDS)[fold - 1]
+    rest = np.setdiff1d(np.arange(len(groups)), test)
+    train, val = _draw_groups([formulas[i] for i in rest], seed + fold, (.9, .1))
+    return rest[train], rest[val], test
 
+# %% ../../nbs/data/05_dataset.ipynb #1855f48b
 def _gap_targets(data: "WorkFunctionDataset", midgap: bool) -> dict[str, np.ndarray]:
     "Energies [n], eV, the gap and both edges of insulators alone, and 1 for a metal, 0 for an insulator; NaN where unknown."
     p = data.properties
