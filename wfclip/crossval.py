@@ -156,7 +156,7 @@ def fit_powers(
         here, there = (difficulty(o.unlike, usual, pair) for o in (by_formula, by_prototype))
         radius = conformal_radius(known / here, coverage)
         inside = float((new <= radius * there)[~new.isnan()].float().mean())
-        width = radius * (float(here.mean()) + float(there.mean()))
+        width = radius * float(here.mean())
         best = max(best, (min(inside, wanted), -width, pair))
     return best[2]
 
