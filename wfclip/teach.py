@@ -191,6 +191,7 @@ def teach(
 ) -> list[dict]:  # of each epoch its number, the mean loss, and R2 on the layers kept apart
     "Teach a crystal tower; `read_taught` reads it from the folder."
     out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(teaching.seed)
     student = _Student(config, lessons.features.shape[1])
     room = _Classroom(lessons, teaching, config.cutoff)
@@ -233,7 +234,7 @@ def _keep(student: _Student, optimizer: torch.optim.Optimizer, out: Path, record
     "Write the tower, and all that it takes to go on."
     moments = {f"optimizer.{i}.{k}": t for i, s in optimizer.state_dict()["state"].items() for k, t in s.items()}
     state = {f"student.{k}": t for k, t in student.state_dict().items()}
-    (out / "last").mkdir(parents=True, exist_ok=True)
+    (out / "last").mkdir(exist_ok=True)
     write_tensors(out / "last/state.safetensors", state | moments, records=list(records))
     save_taught(student.crystal, out, **about)
 

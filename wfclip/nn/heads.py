@@ -8,7 +8,7 @@ __all__ = ['target_statistics', 'PropertyHeads', 'with_abs_step', 'heads_loss']
 # %% ../../nbs/nn/08_heads.ipynb #d6f29d35
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy, smooth_l1_loss, softplus
+from torch.nn.functional import smooth_l1_loss, softplus
 
 from ..config import WFClipConfig
 from .distributed import sum_processes, world
@@ -98,8 +98,9 @@ _METAL_WEIGHT = .25  # of the cross-entropy of metals
 
 def _metal_loss(chance: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     "Weighted cross-entropy of each crystal [B]; 0 where it is not known whether it is a metal."
-    known = ~target.isnan()
-    return _METAL_WEIGHT * binary_cross_entropy(chance, torch.where(known, target, 0), known.float(), reduction="none")
+    p = chance.clamp(1e-6, 1 - 1e-6)
+    loss = -torch.where(target == 1, p, 1 - p).log()
+    return _METAL_WEIGHT * torch.where(target.isnan(), 0, loss)
 
 # %% ../../nbs/nn/08_heads.ipynb #d278505b
 def heads_loss(
