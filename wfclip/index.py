@@ -181,11 +181,9 @@ def _crystal_columns(
     features = predictor.encode(layers)
     n = len(layers)
     energies = {k: v.numpy() for k, v in predictor.energies(features).items()}
-    gap = energies.get("gap", np.maximum(energies["ionization_energy"] - energies["electron_affinity"], 0))
-    gap = np.where(energies.get("metal", np.zeros(n)) >= .5, 0, gap)
     faces_known = predictor.methods[0] == "head" and "step" in features.properties
     return _layer_columns(layers, sources, predictor) | energies | dict(
-        gap=gap, embeddings=features.p_cry, predicted=np.ones(n), faces_known=np.full(n, faces_known))
+        embeddings=features.p_cry, predicted=np.ones(n), faces_known=np.full(n, faces_known))
 
 # %% ../nbs/12b_material_index.ipynb #a973cd41
 def _load_profile(
