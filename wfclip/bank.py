@@ -23,7 +23,7 @@ from .data.dataset import Split, WorkFunctionDataset, _energy_zero
 from .encode import Features, encode, encode_profiles, graph_options
 from .energies import FACES, MIN_GAP, energy_names
 from .files import write_tensors
-from .nn.clip import CrystalTower, WFClip
+from .nn.clip import WFClip
 from .regress import KernelRidge, Probe, fit_kernel, fit_probe
 
 # %% ../nbs/10a_bank.ipynb #2dfc6496
@@ -101,6 +101,7 @@ def head_energies(
     faces_known = "step" in properties
     return _consistent(_head_values(properties, faces_known), midgap, faces_known), faces_known
 
+# %% ../nbs/10a_bank.ipynb #b71dda39
 @torch.no_grad()
 def predict_energies(
     features: Features,  # of n crystals
@@ -152,6 +153,7 @@ def unlikeness(
     nearest = 1 - (features.p_cry @ p_cry.T).amax(1)
     return torch.stack([nearest.clamp(min=0), torch.cdist(features.shape, shape).kthvalue(min(3, len(shape)), 1).values], 1)
 
+# %% ../nbs/10a_bank.ipynb #864298b7
 def energy_scores(
     predicted: dict[str, torch.Tensor],  # energies by name, each [n], eV
     truth: dict[str, torch.Tensor],  # the computed ones; NaN where unknown
@@ -193,6 +195,7 @@ def build_bank(
     bank.calibration = _calibrate(bank, judge, {k: t[getattr(split, held)] for k, t in truth.items()})
     return bank
 
+# %% ../nbs/10a_bank.ipynb #342b4cc8
 def extend_bank(
     bank: Bank,  # of this model
     model: WFClip,
@@ -216,6 +219,7 @@ def _listed(model: WFClip, data: WorkFunctionDataset, index: np.ndarray) -> dict
                 residual=torch.tensor(drawn.residual, dtype=torch.float32), wells=torch.tensor(drawn.wells), faces=faces,
                 energies=_fitted_values(without_faces(truth))[index])
 
+# %% ../nbs/10a_bank.ipynb #c2c9a19d
 @torch.no_grad()
 def predict_intervals(
     features: Features,  # of n crystals

@@ -160,6 +160,7 @@ def fit_powers(
         best = max(best, (min(inside, wanted), -width, pair))
     return best[2]
 
+# %% ../nbs/11a_crossval.ipynb #253e5825
 def cross_calibration(
     left_out: OutOfFold,  # by composition
     powers: tuple[float, float],  # gamma of either distance
@@ -169,6 +170,7 @@ def cross_calibration(
     scores = energy_scores(left_out.predicted, left_out.truth, shape.difficulty(left_out.unlike))
     return Calibration({f"head.{k}": s for k, s in scores.items()}, left_out.unlike, torch.from_numpy(left_out.fold), powers)
 
+# %% ../nbs/11a_crossval.ipynb #47a53d67
 def fold_coverage(
     left_out: OutOfFold,  # to be covered
     calibration: Calibration,  # of `cross_calibration`

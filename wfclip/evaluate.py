@@ -18,7 +18,7 @@ from wfclip.bank import (
 from .data.dataset import PARTS, Split, WorkFunctionDataset
 from .encode import Features, encode, encode_profiles, graph_options
 from .energies import ENERGIES, POLAR, energy_names
-from .nn.clip import CrystalTower, WFClip
+from .nn.clip import WFClip
 from .nn.elements import element_descriptors
 from .regress import _known_together
 

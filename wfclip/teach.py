@@ -209,6 +209,7 @@ def teach(
             bar.update()
     return records
 
+# %% ../nbs/09b_teach.ipynb #8e75a573
 def _by_element(known: np.ndarray, numbers: np.ndarray) -> dict[str, list]:
     "How many of the atoms are of each element, and the mean of what is known of them."
     return {chemical_symbols[z]: [int((numbers == z).sum()), float(known[numbers == z].mean())] for z in np.unique(numbers)}

@@ -313,6 +313,7 @@ def _draw_split(training: TrainConfig, data: WorkFunctionDataset) -> Split:
                          "validation and test; give more data.")
     return split
 
+# %% ../nbs/10_train.ipynb #ea91668e
 def _resolve(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDataset) -> tuple[WFClipConfig, TrainConfig]:
     "What a run really does: where its energies begin, and where its weights do; ValueError for a start that does not fit."
     config = replace(config, midgap=config.midgap and data.reference == "midgap")
@@ -322,6 +323,7 @@ def _resolve(config: WFClipConfig, training: TrainConfig, data: WorkFunctionData
     warnings.warn(f"the taught crystal tower has another {', '.join(other)}; this run starts from random weights.", stacklevel=2)
     return config, replace(training, start="random")
 
+# %% ../nbs/10_train.ipynb #103bd3b5
 def _start_run(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDataset, out: Path) -> Run:
     "Write what defines a run before its first step; ValueError if the folder holds one, or if the data do not suffice."
     if (out / "config.json").exists():

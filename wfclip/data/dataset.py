@@ -202,6 +202,7 @@ def _draw_groups(groups: Sequence, seed: int, shares: Sequence[float]) -> list[n
         lack[part[g]] -= size[g]
     return [np.flatnonzero(part[member] == k) for k in range(len(shares))]
 
+# %% ../../nbs/data/05_dataset.ipynb #dc7ee952
 def _draw_parts(data: "WorkFunctionDataset", by: str, seed: int, fold: int) -> _Indices:
     "What `WorkFunctionDataset.split` gives."
     groups = dict(random=range(len(data)), formula=data.formulas, prototype=data.prototypes, given=data.parts)

@@ -126,6 +126,7 @@ def save_taught(
     state = {k: t.half() if half and t.is_floating_point() else t for k, t in tower.state_dict().items()}
     write_tensors(Path(folder) / "model.safetensors", state)
 
+# %% ../../nbs/nn/09_clip.ipynb #8943a79e
 def read_taught(
     folder: str | os.PathLike | None = None,  # of a taught tower; None: the one inside the package
 ) -> CrystalEncoder:  # in evaluation mode
