@@ -50,6 +50,12 @@ class Bank:
     calibration: Calibration  # errors on materials held out from training
     midgap: bool = True  # the work function of an insulator is the middle of its edges
 
+    def honest(self,
+        properties: dict[str, torch.Tensor],  # of n crystals, as the heads say them
+    ) -> dict[str, torch.Tensor]:
+        "The same with a calibrated chance of a metal."
+        return properties | dict(metal=self.calibration.chance(properties["metal"]))
+
     def __repr__(self) -> str:
         return f"Bank of {len(self.ids)} materials, calibrated on {len(self.calibration.unlike)} others"
 
@@ -110,7 +116,7 @@ def predict_energies(
 ) -> tuple[dict[str, torch.Tensor], bool]:  # energies by name, each [n], eV; whether it is known which face is which
     "Work function, step, gap, band edges, both faces, and the chance of a metal; NaN for what no training material knows."
     faces_known = method == "head" and "step" in features.properties
-    if method == "head": values = _head_values(features.properties, faces_known)
+    if method == "head": values = _head_values(bank.honest(features.properties), faces_known)
     elif method == "retrieval":
         index, weight = retrieve(features.p_cry, bank.p_prof, bank.logit_scale)
         values = list(_known_mean(bank.energies[index], weight).T)
@@ -232,7 +238,7 @@ def predict_intervals(
     sigma = bank.calibration.difficulty(unlikeness(features, bank.p_cry, bank.shape))
     said: dict = {}
     if method == "head" and len(features.members["work_function"]) > 1:
-        each = [head_energies({name: t[k] for name, t in features.members.items()}, bank.midgap)[0]
+        each = [head_energies(bank.honest({name: t[k] for name, t in features.members.items()}), bank.midgap)[0]
                 for k in range(len(features.members["work_function"]))]
         said = {name: torch.stack([e[name] for e in each]) for name in energy_names("predicted")}
     ends = {k: bank.calibration.interval(method, k, coverage, energies[k], sigma, said.get(k)) for k in energy_names("predicted")}
@@ -256,7 +262,7 @@ def write_bank(
     if bank.calibration.fold is not None: tensors["fold"] = bank.calibration.fold
     write_tensors(path, {k: t.half() if half and k in _HALF else t for k, t in tensors.items()},
                   format="wfclip-bank-3", ids=bank.ids, formulas=bank.formulas, logit_scale=bank.logit_scale,
-                  powers=bank.calibration.powers, midgap=bank.midgap)
+                  powers=bank.calibration.powers, logit=bank.calibration.logit, midgap=bank.midgap)
 
 # %% ../nbs/10a_bank.ipynb #cfb27230
 def read_bank(
@@ -272,6 +278,6 @@ def read_bank(
         fits: dict = {name: fit(*(t[f"{name}.{k}"] for k in keys)) for name, (fit, keys) in _FITS.items()}
         scores = {k.removeprefix("score."): v for k, v in t.items() if k.startswith("score.")}
         return Bank(header["ids"], header["formulas"], header["logit_scale"], **{k: t[k] for k in _TENSORS}, **fits,
-                    calibration=Calibration(scores, t["unlike"], t.get("fold"), tuple(header["powers"])), midgap=header["midgap"])
+                    calibration=Calibration(scores, t["unlike"], t.get("fold"), tuple(header["powers"]), tuple(header["logit"])), midgap=header["midgap"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
         raise ValueError(f"{path}: not a bank, or one of an older version ({e}).") from None

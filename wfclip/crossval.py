@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from .bank import computed_energies, energy_scores, head_energies, unlikeness
-from .calibrate import Calibration, conformal_radius, difficulty
+from .calibrate import Calibration, conformal_radius, difficulty, fit_logit
 from .data.dataset import Split, WorkFunctionDataset
 from .encode import encode, encode_profiles, graph_options
 from .energies import POLAR, energy_names
@@ -168,7 +168,8 @@ def cross_calibration(
     "The calibration of an ensemble of which each member has left out a fold."
     shape = Calibration({}, left_out.unlike, powers=powers)
     scores = energy_scores(left_out.predicted, left_out.truth, shape.difficulty(left_out.unlike))
-    return Calibration({f"head.{k}": s for k, s in scores.items()}, left_out.unlike, torch.from_numpy(left_out.fold), powers)
+    logit = fit_logit(left_out.predicted["metal"], left_out.truth["metal"])
+    return Calibration({f"head.{k}": s for k, s in scores.items()}, left_out.unlike, torch.from_numpy(left_out.fold), powers, logit)
 
 # %% ../nbs/11a_crossval.ipynb #47a53d67
 def fold_coverage(
