@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'Bank', 'retrieve', 'head_energies', 'predict_energies', 'computed_energies', 'without_faces', 'unlikeness',
-           'energy_scores', 'build_bank', 'extend_bank', 'predict_intervals', 'write_bank', 'read_bank']
+           'energy_scores', 'calibration_scores', 'build_bank', 'extend_bank', 'predict_intervals', 'write_bank',
+           'read_bank']
 
 # %% ../nbs/10a_bank.ipynb #2b5d3259
 import json
@@ -171,6 +172,17 @@ def energy_scores(
     both = torch.maximum(*(error[face] for face in FACES))
     return error | dict(phi_top=both, phi_bottom=both.clone())
 
+_EQUAL_FACES = 0.01  # eV; a smaller predicted step belongs to a layer whose faces are the same
+
+def calibration_scores(
+    predicted: dict[str, torch.Tensor],  # energies by name, each [n], eV
+    truth: dict[str, torch.Tensor],  # the computed ones; NaN where unknown
+    sigma: torch.Tensor,  # difficulty of each material [n]
+) -> dict[str, torch.Tensor]:  # by energy, each [n]; NaN for a step that cannot be wrong
+    "The scores that intervals are made from: of steps those of layers with two different faces alone."
+    scores = energy_scores(predicted, truth, sigma)
+    return scores | dict(step=torch.where(predicted["step"].abs() < _EQUAL_FACES, torch.nan, scores["step"]))
+
 def _calibrate(bank: Bank, features: Features, truth: dict[str, torch.Tensor]) -> Calibration:
     "Errors of every method on held-out materials, with their computed energies, and their nearest similarities."
     scores = {}
@@ -178,7 +190,7 @@ def _calibrate(bank: Bank, features: Features, truth: dict[str, torch.Tensor]) -
     sigma = calibration.difficulty(calibration.unlike)
     for method in [m for m in METHODS if m != "head" or features.properties]:
         predicted, faces_known = predict_energies(features, bank, method)
-        found = energy_scores(predicted, truth if faces_known else without_faces(truth), sigma)
+        found = calibration_scores(predicted, truth if faces_known else without_faces(truth), sigma)
         scores |= {f"{method}.{k}": e for k, e in found.items()}
     return replace(calibration, scores=scores)
 
@@ -204,8 +216,8 @@ def build_bank(
 # %% ../nbs/10a_bank.ipynb #342b4cc8
 def extend_bank(
     bank: Bank,  # of this model
-    model: WFClip,
-    data: WorkFunctionDataset,
+    model: WFClip,  # of the embedding space
+    data: WorkFunctionDataset,  # with the materials
     index: np.ndarray,  # materials to list [n]
 ) -> Bank:
     "The same bank with other materials to find and to retrieve; what was fitted and how it was calibrated stays."

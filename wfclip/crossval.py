@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from .bank import computed_energies, energy_scores, head_energies, unlikeness
+from .bank import calibration_scores, computed_energies, energy_scores, head_energies, unlikeness
 from .calibrate import Calibration, conformal_radius, difficulty, fit_logit
 from .data.dataset import Split, WorkFunctionDataset
 from .encode import encode, encode_profiles, graph_options
@@ -67,7 +67,7 @@ class OutOfFold:
 
 def out_of_fold(
     models: Sequence[WFClip],  # K models, each trained without its fold
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # with the materials of all folds
     splits: Sequence[Split],  # of each model, its fold as the test part
 ) -> OutOfFold:
     "Let each model predict the materials that it has left out; ValueError if a material is left out twice."
@@ -105,7 +105,7 @@ def read_left_out(
 
 # %% ../nbs/11a_crossval.ipynb #522069dc
 def summary(
-    left_out: OutOfFold,
+    left_out: OutOfFold,  # what is to be judged
 ) -> dict:  # errors by energy with MAE of each fold, metals, polar layers: all JSON
     "What out-of-fold predictions are worth, over all materials and fold by fold."
     folds = [left_out.fold == k for k in range(left_out.fold.max() + 1)]
@@ -122,7 +122,7 @@ def summary(
 # %% ../nbs/11a_crossval.ipynb #12eabda9
 def fold_retrieval(
     models: Sequence[WFClip],  # K models with contrast, each trained without its fold
-    data: WorkFunctionDataset,
+    data: WorkFunctionDataset,  # with the materials of all folds
     splits: Sequence[Split],  # of each model
     gallery: int = 164,  # materials
     draws: int = 20,  # of each fold
@@ -167,7 +167,7 @@ def cross_calibration(
 ) -> Calibration:  # for the method "head"
     "The calibration of an ensemble of which each member has left out a fold."
     shape = Calibration({}, left_out.unlike, powers=powers)
-    scores = energy_scores(left_out.predicted, left_out.truth, shape.difficulty(left_out.unlike))
+    scores = calibration_scores(left_out.predicted, left_out.truth, shape.difficulty(left_out.unlike))
     logit = fit_logit(left_out.predicted["metal"], left_out.truth["metal"])
     return Calibration({f"head.{k}": s for k, s in scores.items()}, left_out.unlike, torch.from_numpy(left_out.fold), powers, logit)
 
@@ -175,8 +175,8 @@ def cross_calibration(
 def fold_coverage(
     left_out: OutOfFold,  # to be covered
     calibration: Calibration,  # of `cross_calibration`
-    energy: str = "work_function",
-    coverage: float = 0.9,
+    energy: str = "work_function",  # by name
+    coverage: float = 0.9,  # of the intervals
     own: bool = True,  # these materials are the calibration's own: each is judged by the errors of the other folds
 ) -> torch.Tensor:  # [n] bool; False where the energy is not known
     "Which of the left-out materials' computed energies lie in their intervals."

@@ -183,7 +183,7 @@ class _Classroom:
 # %% ../nbs/09b_teach.ipynb #6d29a319
 def teach(
     config: WFClipConfig,  # of the crystal tower
-    lessons: Lessons,
+    lessons: Lessons,  # as of `read_lessons`
     out: str | os.PathLike,  # folder of the taught tower; one that holds a teaching of the same lessons is continued
     teaching: TeachConfig = TeachConfig(),  # how
     progress: bool = True,  # show a progress bar

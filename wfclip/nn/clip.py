@@ -79,6 +79,9 @@ class CrystalTower(nn.Module):
         "Read a saved model; ValueError with the reason if that is not possible."
         folder = WEIGHTS if folder is None else Path(folder)
         config = read_config(folder)
+        fields = config.get("model")
+        if isinstance(fields, dict) and fields.get("joint") and "midgap" not in fields:
+            raise ValueError(f"{folder}: a model of wfclip 0.1, whose heads say other energies than today's; train it again.")
         try: model = cls(WFClipConfig.from_dict(config["model"]))
         except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as e:
             raise ValueError(f"{folder}/config.json: no usable model configuration ({e}).") from None
@@ -115,7 +118,7 @@ def _tower_fields(config: WFClipConfig) -> dict:
     return {k: v for k, v in config.to_dict().items() if k not in left_out}
 
 def save_taught(
-    tower: CrystalEncoder,
+    tower: CrystalEncoder,  # taught
     folder: str | os.PathLike,  # made if need be
     half: bool = False,  # numbers in float16, half the size; they are float32 again when read
     **about,  # who taught it and how: further entries of config.json
