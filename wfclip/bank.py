@@ -172,6 +172,7 @@ def energy_scores(
     both = torch.maximum(*(error[face] for face in FACES))
     return error | dict(phi_top=both, phi_bottom=both.clone())
 
+# %% ../nbs/10a_bank.ipynb #8189b1a9
 _EQUAL_FACES = 0.01  # eV; a smaller predicted step belongs to a layer whose faces are the same
 
 def calibration_scores(
@@ -183,6 +184,7 @@ def calibration_scores(
     scores = energy_scores(predicted, truth, sigma)
     return scores | dict(step=torch.where(predicted["step"].abs() < _EQUAL_FACES, torch.nan, scores["step"]))
 
+# %% ../nbs/10a_bank.ipynb #13d69342
 def _calibrate(bank: Bank, features: Features, truth: dict[str, torch.Tensor]) -> Calibration:
     "Errors of every method on held-out materials, with their computed energies, and their nearest similarities."
     scores = {}
