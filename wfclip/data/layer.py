@@ -6,6 +6,7 @@
 __all__ = ['StructureError', 'Layer', 'layer_frame']
 
 # %% ../../nbs/data/00_layer.ipynb #99673f87
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -107,19 +108,22 @@ def _empty_intervals(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarra
 _MIN_VACUUM = 6.0  # Å: no bond is that long
 _MAX_SPLIT = 5.0  # Å: two slabs if atoms leave a wider interval inside the layer; a van der Waals gap is about 3 Å
 _MIN_DISTANCE = 0.5  # of the sum of two covalent radii; closer atoms overlap
+_BOND = 1.25  # of the same sum; closer atoms are bonded
+_NO_LAYER = {False: "a ribbon or chain", True: "a molecule"}  # what is empty along one direction of its plane, or along both
 
 # %% ../../nbs/data/00_layer.ipynb #83838e29
 def _find_normal(height: np.ndarray) -> int:
     "The lattice direction that leads out of the layer, of empty intervals [3], Å; StructureError if none or several do."
-    _, second, first = np.argsort(height, kind="stable")
+    third, second, first = np.argsort(height, kind="stable")
     name = "abc"[first]
     gap = height[first]
     if gap < _MIN_VACUUM:
         raise StructureError(f"no vacuum, the largest gap between atoms is {gap:.1f} Å (along {name}) and a layer has "
                              f"{_MIN_VACUUM:g} Å or more; if it is not a bulk crystal, make the cell taller.")
     if height[second] >= _MIN_VACUUM:
-        raise StructureError(f"vacuum along {name} ({gap:.1f} Å) and {'abc'[second]} ({height[second]:.1f} Å): this is "
-                             "a ribbon or molecule, or the normal is ambiguous; mark the periodic directions (pbc).")
+        where = "".join(f", {'abc'[k]} ({height[k]:.1f} Å)" for k in (second, third) if height[k] >= _MIN_VACUUM)
+        raise StructureError(f"vacuum along {name} ({gap:.1f} Å){where}: this is {_NO_LAYER[height[third] >= _MIN_VACUUM]}, "
+                             "not a layer; give a structure that is periodic in a plane.")
     return int(first)
 
 # %% ../../nbs/data/00_layer.ipynb #06044585
@@ -132,6 +136,48 @@ def _normal_axis(positions: np.ndarray, cell: np.ndarray) -> tuple[int, float, f
     f = positions @ inverse[:, axis]
     f -= np.floor(f - middle[axis])
     return axis, float(height), float(height * (f.min() + f.max()) / 2)
+
+# %% ../../nbs/data/00_layer.ipynb #lay00002
+def _bonded_across(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, axis: int) -> bool:
+    "Whether atoms are bonded to the next cell along one direction."
+    from ase.data import covalent_radii
+    from vesin import NeighborList
+    radius = _BOND * covalent_radii[numbers]
+    search = NeighborList(cutoff=2 * radius.max(), full_list=True)
+    i, j, d, shift = search.compute(_unwrap(positions, cell, axis, _empty_intervals(positions, cell)[1][axis]), cell, True, "ijdS")
+    return bool(((shift[:, axis] != 0) & (d < radius[i] + radius[j])).any())
+
+def _marked_normal(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, marked: int) -> int:
+    "The lattice direction out of a layer that is marked as not periodic along one; another one, with a warning, if atoms say so."
+    height = _empty_intervals(positions, cell)[0]
+    others = [k for k in range(3) if k != marked and height[k] >= _MIN_VACUUM]
+    if height[marked] >= _MIN_VACUUM or len(others) != 1 or not _bonded_across(numbers, positions, cell, marked): return marked
+    warnings.warn(f"marked as not periodic along {'abc'[marked]}, where its atoms go on; read as a layer across {'abc'[others[0]]}, where "
+                  f"{height[others[0]]:.1f} Å are empty; correct the mark (pbc)", stacklevel=2)
+    return others[0]
+
+# %% ../../nbs/data/00_layer.ipynb #lay00004
+def _short_vectors(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "The shortest two vectors that span the same lattice in the plane."
+    for _ in range(1000):
+        if a @ a > b @ b: a, b = b, a
+        n = np.round(a @ b / (a @ a))
+        if n == 0: break
+        b = b - n * a
+    return a, b
+
+def _check_plane(positions: np.ndarray, cell: np.ndarray):
+    "StructureError if what is in the layer frame is empty along a direction of its plane: a chain or a molecule."
+    a, b = _short_vectors(*cell[:2, :2])
+    area = abs(float(np.linalg.det(cell[:2, :2])))
+    strips = []
+    for u in (a, b, a + b, a - b):
+        f = np.sort((u[0] * positions[:, 1] - u[1] * positions[:, 0]) / area % 1)
+        strips.append(np.diff(f, append=f[0] + 1).max() * area / np.linalg.norm(u))
+    wide = [x for x in strips if x >= _MIN_VACUUM]
+    if wide:
+        raise StructureError(f"empty in its plane as well, in strips of {max(wide):.1f} Å: this is {_NO_LAYER[len(wide) > 1]}, "
+                             "not a layer; give a structure that is periodic in a plane.")
 
 # %% ../../nbs/data/00_layer.ipynb #036fcbcc
 def _unwrap(positions: np.ndarray, cell: np.ndarray, axis: int, middle: float) -> np.ndarray:
@@ -211,22 +257,23 @@ def layer_frame(
     numbers: np.ndarray,  # atomic numbers [N]
     positions: np.ndarray,  # [N, 3], Å
     cell: np.ndarray,  # lattice vectors in rows [3, 3], Å; one that is not periodic may be zero
-    periodic: np.ndarray,  # periodic along each lattice direction [3], bool; counts if it is so along two
+    periodic: np.ndarray,  # periodic along each lattice direction [3], bool; counts if it is so along two and the atoms allow it
     id: str = "",  # name of the material
 ) -> Layer:
-    "Put atoms in a periodic cell into the layer frame; StructureError if they are not a layer."
+    "Put atoms in a periodic cell into the layer frame; StructureError if they are not a layer, a warning if a mark is wrong."
     numbers = np.asarray(numbers, np.int64)
     positions = np.asarray(positions, float)
     cell = np.asarray(cell, float)
     periodic = np.asarray(periodic) if np.sum(periodic) == 2 else np.full(3, True)
     _check_atoms(numbers, positions, cell)
-    cell = _full_cell(cell, periodic)
-    axis = int(np.argmin(periodic))
-    if periodic.all():
-        height, middle = _empty_intervals(positions, cell)
-        axis = _find_normal(height)
-        positions = _unwrap(positions, cell, axis, middle[axis])
-    positions, cell = _orient(positions, cell, axis)
+    full = _full_cell(cell, periodic)
+    marked = int(np.argmin(periodic))
+    height, middle = _empty_intervals(positions, full)
+    if periodic.all(): axis = _find_normal(height)
+    else: axis = _marked_normal(numbers, positions, full, marked) if cell[marked].any() else marked
+    if periodic[axis]: positions = _unwrap(positions, full, axis, middle[axis])
+    positions, cell = _orient(positions, full, axis)
+    _check_plane(positions, cell)
     cell[2, 2] = max(cell[2, 2], np.ptp(positions[:, 2]) + _MIN_VACUUM)
     layer = Layer(numbers, positions, cell, id)
     _check_layer(layer)

@@ -9,7 +9,7 @@ __all__ = ['read_layer', 'read_layers', 'count_structures']
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from io import StringIO
 from itertools import islice
@@ -18,9 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from .cif import _cif_blocks
+from .codes import _aims, _castep_cell, _is_poscar, _open_text, _poscar, _pw_input, _pw_xml, _vaspout
+from .documents import _documents, _find, _structure
 from .format import dataset_path, is_dataset, open_dataset, stored_layer
 from .layer import Layer, StructureError, _check_atoms, _full_cell, layer_frame
-from ..files import open_text, printable
+from ..files import packing, printable
 
 # %% ../../nbs/data/00a_structure.ipynb #ae33b056
 def _from_pymatgen(structure) -> tuple:
@@ -34,7 +37,8 @@ def _from_pymatgen(structure) -> tuple:
 # %% ../../nbs/data/00a_structure.ipynb #7c2b8fa1
 def _from_ase(atoms) -> tuple:
     for site in atoms.info.get("occupancy", {}).values():
-        if abs(max(site.values()) - 1) > 1e-3:
+        *others, most = sorted(site.values())
+        if abs(most - 1) > 1e-3 or any(abs(x) > 1e-3 for x in others):
             raise StructureError(f"partial occupancy ({site} on one site); give an ordered structure.")
     return atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, atoms.info
 
@@ -45,6 +49,8 @@ def _arrays(source: Any) -> tuple:
         return *_from_ase(source.toatoms())[:4], {"row_id": f"row-{source.id}"} | source.key_value_pairs
     if hasattr(source, "lattice"): return _from_pymatgen(source)
     if hasattr(source, "positions"): return _from_ase(source)
+    if isinstance(source, Mapping) and len(found := list(_find(source))) == 1:
+        return _from_pymatgen(_structure(found[0][1], found[0][0]))
     kind = type(source).__name__
     raise StructureError(f"a layer cannot be read from {kind}; give a path, ASE Atoms or row, or a pymatgen Structure.")
 
@@ -59,7 +65,11 @@ def _layer(load: Callable[[], Any], source: str, id: str | None, default: str = 
         structure = load()
         if isinstance(structure, Layer): return structure
         numbers, positions, cell, periodic, info = _arrays(structure)
-        return layer_frame(numbers, positions, cell, periodic, id or _label(info) or default)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            layer = layer_frame(numbers, positions, cell, periodic, id or _label(info) or default)
+        for w in heard: warnings.warn(printable(f"{source}: {w.message}"), stacklevel=2)
+        return layer
     except StructureError as error: raise StructureError(error.problem, source) from None
     except Exception as error: raise _unreadable(error, source) from None
 
@@ -70,56 +80,38 @@ def _reason(error: Exception) -> str:
     text = " ".join(f"{kind}: {error}".split()).rstrip(".")
     return text if len(text) <= 200 else f"{text[:200]}..."
 
-def _unreadable(error: Exception, source: str) -> StructureError:
-    return StructureError(f"cannot be read ({_reason(error)}); check the file, or convert it to extended XYZ.", source)
-
-# %% ../../nbs/data/00a_structure.ipynb #c1cf93df
-_HARMLESS = "rounded to ideal|Skipping relative stoichiometry|1-line symmetry op"  # not worth a warning
-
-# %% ../../nbs/data/00a_structure.ipynb #fa49ccec
-def _cif_block(text: str, source: str):
-    from pymatgen.core import Element
-    from pymatgen.io.cif import CifParser
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        parser = CifParser.from_str(text)
-        structure = parser.parse_structures(primitive=False, on_error="raise")[0]
-        mismatch = parser.check(structure)
-    for symbol in next(iter(parser.as_dict().values())).get("_atom_site_type_symbol", []):
-        if not Element.is_valid_symbol(re.sub("[^A-Za-z].*", "", symbol).title()):
-            raise StructureError(f"{symbol[:20]} is no known element; replace or remove this site.")
-    if mismatch and structure.is_ordered:
-        raise StructureError(f"the sites make up {structure.reduced_formula}, not the formula that the file states; "
-                             "add what is missing or correct the formula.")
-    repairs = [" ".join(w.split()) for w in parser.warnings if not re.search(_HARMLESS, w)]
-    told = f"{source}: read as {structure.formula}, check it: {' '.join(repairs)}"
-    if repairs: warnings.warn(printable(told), stacklevel=2)
-    return structure
-
-# %% ../../nbs/data/00a_structure.ipynb #f9a688b8
-def _cif(path: Path) -> Iterator[Callable]:
-    with open_text(path) as f: text = f.read()
-    for block in re.split(r"(?im)^(?=data_)", text):
-        block = "\n".join(filter(str.strip, block.split("\n")))  # pymatgen's time grows as the square of the blank lines
-        if "_atom_site_" in block: yield partial(_cif_block, block, str(path))
+def _unreadable(error: Exception, source: str, kind: str = "") -> StructureError:
+    if isinstance(error, OSError) and error.strerror: return StructureError(f"cannot be opened ({error.strerror}); check the path.", source)
+    if kind: return StructureError(f"cannot be read as {kind}; check that it is complete, or convert it to extended XYZ.", source)
+    return StructureError("cannot be read; check that it is complete, or convert it to extended XYZ.", source)
 
 # %% ../../nbs/data/00a_structure.ipynb #c7408779
 def _xyz_frame(count: str, lines: list[str]):
     from ase.io.extxyz import read_xyz
     if len(lines) <= int(count):
         raise StructureError(f"the file ends after {max(0, len(lines) - 1)} of {int(count):.6g} atoms; copy it again.")
-    return next(read_xyz(StringIO(count + "".join(lines)), 0))
+    atoms = (re.sub(r"^(\s*)[DT](?=\s)", r"\1H", line) for line in lines[1:])
+    with warnings.catch_warnings(action="ignore"):
+        try: return next(read_xyz(StringIO(count + "".join([lines[0], *atoms])), 0))
+        except Exception: raise StructureError("a frame that is not extended XYZ; write it again.") from None
 
 def _xyz(path: Path) -> Iterator[Callable]:
-    with open_text(path) as f:
-        for line in filter(str.strip, f): yield partial(_xyz_frame, line, list(islice(f, int(line) + 1)))
+    with _open_text(path) as f:
+        for line in filter(str.strip, f):
+            if not re.fullmatch(r"\s*\d{1,12}\s*", line):
+                raise StructureError(f"{printable(line.strip()[:20])} where the number of atoms should stand; write the file again.", str(path))
+            yield partial(_xyz_frame, line, list(islice(f, int(line) + 1)))
 
 # %% ../../nbs/data/00a_structure.ipynb #82db5ed5
-def _database(path: Path) -> Iterator[Callable]:
+def _database(path: Path, selection: str = "") -> Iterator[Callable]:
     from ase.db import connect
-    db: Any = connect(path)
+    db: Any = connect(path, type="json" if path.suffix.lower() == ".json" else "db")
     with db:
-        numbers = [row.id for row in db.select(columns=["id"], include_data=False)]
+        try: numbers = [row.id for row in db.select(selection or None, include_data=False, **({} if selection else dict(columns=["id"])))]
+        except Exception:
+            if not selection: raise
+            raise StructureError(f"{selection} is no selection of rows; give one such as id=5, MoS2 or gap>1.", str(path)) from None
+        if selection and not numbers: raise StructureError(f"no row fits {selection}; see what there is with: ase db {path}", str(path))
         for i in numbers: yield partial(db.get, id=i, include_data=False)
 
 # %% ../../nbs/data/00a_structure.ipynb #0a1e6713
@@ -127,38 +119,141 @@ def _dataset(path: Path) -> Iterator[Callable]:
     header, arrays = open_dataset(path)
     for i, name in enumerate(header["ids"]): yield partial(stored_layer, arrays, i, name)
 
-# %% ../../nbs/data/00a_structure.ipynb #fd685437
-_MOST_ATOMS = 1_000_000  # in a cell: more is no sensible file
+def _cif(path: Path) -> Iterator[Callable]:
+    with _open_text(path) as f: yield from _cif_blocks(f.read(), str(path))
 
-def _check_count(path: Path):
-    "StructureError if the head of a POSCAR promises more atoms than a cell can have: ASE makes room for them at once."
-    with open_text(path) as f: head = [f.readline(4096).split() for _ in range(7)]
-    count = sum(map(int, next((line for line in head[5:] if line and all(map(str.isdecimal, line))), [])))
-    if count > _MOST_ATOMS: raise StructureError(f"the header promises more than {_MOST_ATOMS} atoms; check it.", str(path))
+def _json(path: Path) -> Iterator[Callable]:
+    with _open_text(path) as f: text = f.read()
+    if not re.search(r'"nextid"\s*:', text): yield from _documents(text)
+    elif len(rows := [] if packing(path) else list(_database(path))) > 1: yield from rows
+    else: yield from _ase(path, "json")  # one structure, which is called as the file
 
-def _any_format(path: Path) -> Iterator[Callable]:
+# %% ../../nbs/data/00a_structure.ipynb #str00002
+_MOST_TEXT = 50_000_000  # letters of a structure
+
+def _one(read: Callable[[str, Path], Any], path: Path) -> Iterator[Callable]:
+    with _open_text(path) as f: text = f.read(_MOST_TEXT)
+    yield partial(read, text, path)
+
+def _ase(path: Path, kind: str = "") -> Iterator[Callable]:
+    "All frames that ASE reads in a file."
     from ase.io import read
-    from ase.io.formats import UnknownFileTypeError
-    _check_count(path)
-    try: structures = read(path, index=":", format="vasp" if ".vasp" in path.suffixes else None)
-    except UnknownFileTypeError:
-        from pymatgen.core import Structure
-        structures = [Structure.from_file(path)]
-    for s in structures: yield lambda s=s: s
+    with warnings.catch_warnings(action="ignore"):
+        frames = read(path, index=":", format=kind or None, do_not_split_by_at_sign=True)
+    for atoms in frames: yield lambda atoms=atoms: atoms
+
+def _from_file(path: Path) -> Iterator[Callable]:
+    "What pymatgen reads and ASE does not."
+    from pymatgen.core import Structure
+    with warnings.catch_warnings(action="ignore"): structure = Structure.from_file(path)
+    yield lambda: structure
+
+# %% ../../nbs/data/00a_structure.ipynb #str00004
+_READ = ("CIF, POSCAR, extended XYZ, input, output or XML of Quantum ESPRESSO, vasprun.xml, vaspout.h5, XDATCAR, geometry.in of FHI-aims, .cell of CASTEP, XSF, "
+         "JSON of pymatgen, JARVIS, 2DMatPedia or OPTIMADE, ASE trajectory or database")
+_BY_NAME: dict[str, tuple[str, Callable]] = {
+    ".cif": ("CIF", _cif), ".xyz": ("extended XYZ", _xyz), ".extxyz": ("extended XYZ", _xyz), ".db": ("an ASE database", _database),
+    ".safetensors": ("a dataset", _dataset)}
+_BY_TEXT: tuple[tuple[str, str, Callable], ...] = (
+    (r"\A\s*[\[{]", "JSON", _json),
+    (r"(?m)^ *(Direct|Cartesian) configuration=", "an XDATCAR", partial(_ase, kind="vasp-xdatcar")),
+    (r"(?im)^[ \t]*_cell[_.]length_a\s", "CIF", _cif),
+    (r"\A\s*\d+[ \t\r]*\n[^\n]*Lattice\s*=", "extended XYZ", _xyz),
+    (r"Invoking FHI-aims", "an output of FHI-aims", partial(_ase, kind="aims-output")),
+    (r"Program PWSCF", "an output of pw.x", partial(_ase, kind="espresso-out")),
+    (r"(?im)^[ \t]*&system\b", "an input of pw.x", partial(_one, _pw_input)),
+    (r"<(\w+:)?espresso\b", "XML of pw.x", lambda path: iter([partial(_pw_xml, path)])),
+    (r"<modeling>", "a vasprun.xml", partial(_ase, kind="vasp-xml")),
+    (r"(?im)^[ \t]*%block[ \t]+(lattice_(abc|cart)|positions_(frac|abs))\b", "a .cell file", partial(_one, _castep_cell)),
+    (r"(?m)^[ \t]*(lattice_vector|atom|atom_frac)([ \t]+[-+.\dEe]+){3}", "a geometry.in", partial(_one, _aims)))
+_KNOWN = (
+    (r"(?im)^[ \t]*&(force_eval|global)\b", "an input of CP2K", "its .restart file"),
+    (r"(?im)^[ \t]*(%block[ \t]+(Atomic|Lattice|Chemical)|NumberOfSpecies\b|AtomicCoordinatesFormat\b)", "an fdf of SIESTA", "its STRUCT_OUT or XV file"),
+    (r"(?im)^[ \t]*\d+[ \t]+atom types\b|\bxlo xhi\b|^ITEM: TIMESTEP", "a file of LAMMPS, which numbers its elements", "a file that names them"),
+    (r"(?m)^[ \t]*LATTICE_(CONSTANT|VECTORS)\b", "a STRU of ABACUS", "the STRU.cif of its OUT folder"),
+    (r"(?i)<Atoms\.SpeciesAndCoordinates", "an input of OpenMX", "its .cif or .xyz file"),
+    (r"(?im)^[ \t]*begin[ \t]+(unit_cell_cart|atoms_)", "an input of Wannier90", "the structure of its calculation"),
+    (r"\A(PK\x03\x04|7z|Rar!|.?\ufffd\ufffd/|\x1f\ufffd)", "a packed file", "the file in it"),
+    (r"\A(?:[#!@][^\n]*\n)*[^\n]*\n(?:[-+.\deEdD,; \t]+\r?\n){8}", "columns of numbers and no structure",
+     "a structure here, and a potential to wfclip data profile"))
+_BARRED = ("castep-cell", "lammps-data", "lammps-dump-binary", "db", "aims", "py")  # start programs, number their elements, are others'
+
+# %% ../../nbs/data/00a_structure.ipynb #str00005
+def _unknown(head: str) -> StructureError:
+    found = next(((name, instead) for pattern, name, instead in _KNOWN if re.search(pattern, head)), None)
+    if found: return StructureError(f"{found[0]}, which is not read; give {found[1]}. Read are {_READ}.")
+    return StructureError(f"in no format that is read; give {_READ}.")
+
+def _guess(kind: str, head: str, path: Path) -> Iterator[Callable]:
+    "What ASE takes for a format by its name alone."
+    try: yield from _ase(path, kind)
+    except Exception: raise _unknown(head) from None
+
+def _text_reader(path: Path, head: str) -> tuple[str, Callable]:
+    "Name and reader of the format of a file, by the beginning of its text and its name; StructureError if it is not read."
+    from ase.io.formats import UnknownFileTypeError, filetype, ioformats
+    if found := next(((name, read) for pattern, name, read in _BY_TEXT if re.search(pattern, head)), None): return found
+    if re.search(r"(?i)(POSCAR|CONTCAR)|\.(vasp|poscar)(\.|$)", path.name) or _is_poscar(head): return "a POSCAR", partial(_one, _poscar)
+    if path.suffix.lower() in (".cssr", ".yaml", ".yml", ".res", ".config"): return path.suffix[1:], _from_file
+    try: kind = filetype(str(path))
+    except UnknownFileTypeError: kind = ""
+    if kind not in ioformats or kind in _BARRED or not ioformats[kind].can_read: raise _unknown(head)
+    if kind.startswith("lammps") and " element" not in head: raise _unknown(head)
+    with open(path, "rb") as f: sure = ioformats[kind].match_magic(f.read(5000)) or any(map(path.match, ioformats[kind].globs))
+    return (ioformats[kind].description, partial(_ase, kind=kind)) if sure else ("", partial(_guess, kind, head))
+
+# %% ../../nbs/data/00a_structure.ipynb #str00017
+def _reader(path: Path) -> tuple[str, Callable]:
+    "Name and reader of the format of a file; StructureError if it is not read."
+    by_name = next((_BY_NAME[s.lower()] for s in reversed(path.suffixes) if s.lower() in _BY_NAME), None)
+    if by_name: return by_name
+    with open(path, "rb") as f: start = f.read(16)
+    if start.startswith(b"SQLite format 3"): return _BY_NAME[".db"]
+    if start.startswith(b"\x89HDF"): return "a vaspout.h5", lambda path: iter([partial(_vaspout, path)])
+    with _open_text(path) as f: head = f.read(1 << 16)
+    return _text_reader(path, head)
+
+# %% ../../nbs/data/00a_structure.ipynb #str00007
+def _split_selection(source: str | os.PathLike) -> tuple[Path, str]:
+    "The path of a file, and what is selected in it; nothing if it is the whole file."
+    base, at, selection = str(source).rpartition("@")
+    if not at or os.path.exists(source) or not os.path.isfile(base): return Path(source), ""
+    return Path(base), selection
+
+def _select(loads: Iterator[Callable], selection: str, path: Path) -> list[Callable]:
+    "Some of the structures, by a number from 0 or a range; StructureError if there are none."
+    found = list(loads)
+    words = [int(x) if x else None for x in selection.split(":")]
+    if len(words) > 1: chosen = found[slice(*words[:3])]
+    else: chosen = [found[words[0] or 0]] if -len(found) <= (words[0] or 0) < len(found) else []
+    if not chosen: raise StructureError(f"{len(found)} structures, and none of them is {selection}, counted from 0.", str(path))
+    return chosen
 
 # %% ../../nbs/data/00a_structure.ipynb #65a91343
-def _structures(path: Path) -> Iterator[Callable]:
-    "For each structure in a file, a function that returns it."
+def _structures(source: str | os.PathLike) -> Iterator[Callable]:
+    "For each structure in a file, or of those selected, a function that returns it."
+    path, selection = _split_selection(source)
     if is_dataset(path): path = dataset_path(path)
-    readers = {".cif": _cif, ".xyz": _xyz, ".extxyz": _xyz, ".db": _database, ".safetensors": _dataset}
-    reader = next((readers[s.lower()] for s in reversed(path.suffixes) if s.lower() in readers), _any_format)
+    kind = ""
     try:
         if path.is_dir(): raise StructureError("a folder; give the files in it.", str(path))
         if not path.exists(): raise StructureError("no such file; check the path.", str(path))
         if not path.stat().st_size: raise StructureError("the file is empty; write it again.", str(path))
-        yield from reader(path)
+        kind, read = _reader(path)
+        numbered = re.fullmatch(r"-?\d*(:-?\d*){0,2}", selection)
+        if not selection: loads = read(path)
+        elif not numbered and read is _database: loads = _database(path, selection)
+        elif numbered: loads = iter(_select(read(path), selection, path))
+        else: raise StructureError(f"{selection} selects nothing here; give a number such as @-1, or a range such as @0:10.", str(path))
+        for load in loads: yield partial(_attempt, load, kind, str(path))
+    except StructureError as error: raise StructureError(error.problem, str(source)) from None
+    except Exception as error: raise _unreadable(error, str(source), kind) from None
+
+def _attempt(load: Callable, kind: str, source: str) -> Any:
+    "What a function returns; StructureError, which names the format, if it cannot."
+    try: return load()
     except StructureError: raise
-    except Exception as error: raise _unreadable(error, str(path)) from None
+    except Exception as error: raise _unreadable(error, source, kind) from None
 
 # %% ../../nbs/data/00a_structure.ipynb #943e7e90
 def _file_id(path: Path) -> str:
@@ -168,26 +263,26 @@ def _file_id(path: Path) -> str:
 
 # %% ../../nbs/data/00a_structure.ipynb #2c83c3d1
 def read_layer(
-    source: Any,  # path of a CIF, POSCAR, extended XYZ or other file; ASE `Atoms` or database row; pymatgen `Structure`
+    source: Any,  # path of a CIF, POSCAR, extended XYZ or other file; ASE `Atoms` or row; pymatgen `Structure`; entry of a database
     id: str | None = None,  # name of the material; taken from the source if not given
 ) -> Layer:
     "Read one layer and put it into the layer frame; StructureError, which names the source, if it is not a layer."
     if not isinstance(source, (str, os.PathLike)): return _layer(lambda: source, id or "structure", id)
-    path = Path(source)
-    found = _structures(path)
+    found = _structures(source)
     load = next(found, None)
-    if load is None: raise StructureError("no structure in this file; check that it is complete.", str(path))
+    if load is None: raise StructureError("no structure in this file; check that it is complete.", str(source))
     more = sum(1 for _ in found)
     if more:
-        raise StructureError(f"{more + 1} structures in one file; use read_layers, which yields each.", str(path))
-    return _layer(load, str(path), id, _file_id(path))
+        raise StructureError(f"{more + 1} structures in one file; add @-1 to its name for the last one, or use read_layers, "
+                             "which yields each.", str(source))
+    return _layer(load, str(source), id, _file_id(_split_selection(source)[0]))
 
 # %% ../../nbs/data/00a_structure.ipynb #ea938b1a
 def _read_arrays(source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Atomic numbers [N], positions [N, 3] and cell [3, 3], Å, of what `read_layer` takes, as they stand in the file."
     path = isinstance(source, (str, os.PathLike))
     try:
-        load = next(_structures(Path(source)), None) if path else lambda: source
+        load = next(_structures(source), None) if path else lambda: source
         if load is None: raise StructureError("no structure in this file; check that it is complete.")
         numbers, positions, cell = (np.asarray(x) for x in _arrays(load())[:3])
         _check_atoms(numbers, positions, cell)
@@ -200,8 +295,37 @@ def _read_label(row: Any) -> str:
     return _label({"row_id": f"row-{row.id}"} | row.key_value_pairs)
 
 # %% ../../nbs/data/00a_structure.ipynb #11433a27
+def _same_atoms(*loads: Callable) -> bool:
+    "Whether two structures of a file hold the same elements, as the frames of a run do."
+    try:
+        with warnings.catch_warnings(action="ignore"): a, b = (np.sort(_arrays(load())[0]) for load in loads)
+        return np.array_equal(a, b)
+    except Exception: return False
+
+def _has_frames(path: Path) -> bool:
+    "Whether several structures in a file may be the frames of a run."
+    read = None if is_dataset(path) else _reader(path)[1]
+    return read is _xyz or getattr(read, "func", None) in (_ase, _guess)
+
+def _named(path: Path, loads: Iterator[Callable]) -> Iterator[tuple[Callable, str]]:
+    "Structures with their names by number; the last of several frames of the same atoms is marked."
+    error = before = None
+    load = next(loads, None)
+    k = 1
+    while load is not None:
+        after = None
+        try: after = next(loads, None)
+        except StructureError as e: error = e  # comes after the structure before it
+        mark = bool(before and not after and not error and _has_frames(path) and _same_atoms(before, load))
+        yield load, f"{_file_id(path)}#{k}{' (last)' * mark}"
+        before = load
+        load = after
+        k += 1
+    if error: raise error
+
+# %% ../../nbs/data/00a_structure.ipynb #str00008
 def read_layers(
-    source: str | os.PathLike | Iterable,  # file of many, ASE database, or iterable of what `read_layer` takes
+    source: str | os.PathLike | Iterable,  # file of many, ASE database, or iterable or mapping of what `read_layer` takes
     take: Callable[[int], bool] | None = None,  # which structures of a file to read, by number from 0; None: all
 ) -> Iterator[Layer | StructureError]:  # in order; a structure that cannot be read is the error that says why
     "Read layers one by one; what is not to be taken is passed over unread."
@@ -210,15 +334,16 @@ def read_layers(
         except StructureError as error: return error
 
     if not isinstance(source, (str, os.PathLike)):
+        names = source if isinstance(source, Mapping) else None
         for k, item in enumerate(source, 1):
-            name = str(item) if isinstance(item, (str, os.PathLike)) else f"structure {k}"
-            yield attempt(partial(read_layer, item), name)
+            path = isinstance(item, (str, os.PathLike))
+            if names: yield attempt(partial(read_layer, names[item], str(item)), str(item))
+            else: yield attempt(partial(read_layer, item), str(item) if path else f"structure {k}")
         return
-    path = Path(source)
+    k = 0
     try:
-        k = 0
-        for k, load in enumerate(_structures(path), 1):
-            if take is None or take(k - 1): yield attempt(load, f"{path}#{k}", f"{_file_id(path)}#{k}")
+        for k, (load, name) in enumerate(_named(_split_selection(source)[0], _structures(source)), 1):
+            if take is None or take(k - 1): yield attempt(load, f"{source}#{k}", name)
     except StructureError as error:
         if take is None or take(k): yield error
 
@@ -228,7 +353,7 @@ def count_structures(
 ) -> int:  # as many as `read_layers` yields
     "Count the structures of a file without parsing them."
     n = 0
-    found = _structures(Path(path))
+    found = _structures(path)
     try:
         while next(found, None): n += 1
     except StructureError: n += 1
