@@ -4,7 +4,7 @@
     python tools/build_teacher.py bundled OUT.npz                                # the bundled layers themselves; needs wfclip
     python tools/build_teacher.py sevennet LAYERS.npz OUT.npz [--basis BASIS]    # needs sevenn, in an environment of its own
     python tools/build_teacher.py chgnet LAYERS.npz OUT.npz                      # needs chgnet, in an environment of its own
-    python tools/build_teacher.py teach FOLDER LESSONS.npz ... [--epochs N]      # needs wfclip
+    python tools/build_teacher.py teach FOLDER LESSONS.npz ... [--epochs N] [--start TAUGHT]    # needs wfclip
 
 A layer is drawn by taking a bundled one, giving each of its elements another one at random, scaling the cell by the
 covalent radii, straining it by some 3 %, and moving each atom by up to 0.1 Å; nothing is relaxed, and a layer that comes
@@ -153,13 +153,14 @@ def make_layers(out: str, n: int, seed: int) -> None:
     write(out, layers)
 
 
-def teach_tower(folder: str, lessons: list[str], epochs: int, teacher: str) -> None:
+def teach_tower(folder: str, lessons: list[str], epochs: int, teacher: str, start: str | None) -> None:
     from wfclip.config import WFClipConfig
     from wfclip.data.dataset import load_dataset
     from wfclip.teach import TeachConfig, read_lessons, teach
     found = read_lessons(*lessons)
     print(found)
-    for record in teach(WFClipConfig(), found, folder, TeachConfig(epochs=epochs, first=len(load_dataset())), teacher=teacher): print(record)
+    teaching = TeachConfig(epochs=epochs, first=len(load_dataset()), **(dict(lr=6e-4, readout=500) if start else {}))
+    for record in teach(WFClipConfig(), found, folder, teaching, start, teacher=teacher): print(record)
 
 
 def main() -> None:
@@ -170,13 +171,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--basis", default="sevennet-basis.npz", help="file of SevenNet's principal directions; made from the layers at hand if it is not there")
     parser.add_argument("--epochs", type=int, default=12, help="passes over the lessons")
+    parser.add_argument("--start", metavar="TAUGHT", help="folder of a taught tower that goes on with these lessons")
     parser.add_argument("--teacher", default="SevenNet-0", help="who made the lessons")
     a = parser.parse_args()
     if a.what == "layers": make_layers(a.files[0], a.n, a.seed)
     elif a.what == "bundled": write(a.files[0], bundled_layers())
     elif a.what == "sevennet": sevennet(*a.files, a.basis)
     elif a.what == "chgnet": chgnet(*a.files)
-    else: teach_tower(a.files[0], a.files[1:], a.epochs, a.teacher)
+    else: teach_tower(a.files[0], a.files[1:], a.epochs, a.teacher, a.start)
 
 
 if __name__ == "__main__": main()

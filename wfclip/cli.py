@@ -186,15 +186,27 @@ def _summary(run: Path) -> str:
     records = read_metrics(run)
     best = min(records, key=lambda r: r["val_loss"])
     time = timedelta(seconds=round(sum(r["seconds"] for r in records)))
-    return (f"{run}: {len(records)} epochs in {time}, lowest validation loss {best['val_loss']:.3f} at epoch {best['epoch']}\n"
+    return (f"{run}: {records[-1]['epoch']} epochs in {time}, {_outcome(records, best)}\n"
             f"next: wfclip evaluate {quote(str(run))}\n      wfclip predict FILE --model {quote(str(run))}")
+
+def _outcome(records: list[dict], best: dict) -> str:
+    "The epoch that a run keeps; of one that began with a trained model also what it brought."
+    lowest = f"lowest validation loss {best['val_loss']:.3f} at epoch {best['epoch']}"
+    if records[0]["epoch"]: return lowest
+    figures = lambda r: f"{r['val_loss']:.3f}" + (f" (work function {r['val_mae']:.3f} eV)" if "val_mae" in r else "")
+    other = min(records[1:], key=lambda r: r["val_loss"])
+    one = "this run is one model, not an ensemble"
+    if best is records[0]:
+        return (f"none better than the start, whose weights are kept: validation loss {figures(best)}, the best epoch {figures(other)}; {one}; "
+                "try a smaller --lr")
+    return f"lowest validation loss {figures(best)} at epoch {best['epoch']}, the start had {figures(records[0])}; {one}"
 
 def _stopped_training(run: Path) -> int:
     from wfclip.nn.distributed import in_group, rank
-    from wfclip.train import read_metrics
+    from wfclip.train import _epochs_kept
     start = f"torchrun --nproc-per-node {os.environ.get('LOCAL_WORLD_SIZE', 1)} -m wfclip" if in_group() else "wfclip"
     if rank() == 0:
-        _say(f"stopped after epoch {len(read_metrics(run))}; continue with: {start} train --resume --out {quote(str(run))}")
+        _say(f"stopped after epoch {_epochs_kept(run)}; continue with: {start} train --resume --out {quote(str(run))}")
     return 130
 
 # %% ../nbs/15_cli.ipynb #c2990b87

@@ -27,7 +27,7 @@ from .data.graph import Batch, GraphStore, flat_graphs
 from .data.layer import Layer
 from .encode import _encode_pieces
 from .files import write_json, write_tensors
-from .nn.clip import save_taught
+from .nn.clip import read_config, read_taught, save_taught
 from .nn.crystal import CrystalEncoder
 from .train import _autocast, _parameter_groups
 
@@ -125,6 +125,7 @@ class TeachConfig:
     weight_decay: float = 0.01  # of AdamW, on matrices only
     seed: int = 0  # of weights and order
     apart: int = 40  # every so manieth layer is kept apart
+    readout: int = 0  # first steps in which only the two heads learn; for a tower that goes on
     first: int | None = None  # the features are measured in units of their spread over so many first lessons; None: over all
 
     def rate(self,
@@ -186,17 +187,20 @@ def teach(
     lessons: Lessons,  # as of `read_lessons`
     out: str | os.PathLike,  # folder of the taught tower; one that holds a teaching of the same lessons is continued
     teaching: TeachConfig = TeachConfig(),  # how
+    start: str | os.PathLike | None = None,  # folder of a taught tower that goes on to learn; None: random weights
     progress: bool = True,  # show a progress bar
     **about: str,  # who taught: kept in config.json
 ) -> list[dict]:  # of each epoch its number, the mean loss, and R2 on the layers kept apart
-    "Teach a crystal tower; `read_taught` reads it from the folder."
+    "Teach a crystal tower; `read_taught` reads it from the folder. ValueError if the folder holds another teaching, or the start another tower."
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(teaching.seed)
     student = _Student(config, lessons.features.shape[1])
+    about |= dict(teaching=asdict(teaching), lessons=len(lessons.layers))
+    if start is not None: about["before"] = _go_on(student, Path(start))
     room = _Classroom(lessons, teaching, config.cutoff)
     optimizer = torch.optim.AdamW(_parameter_groups(student, teaching.weight_decay), lr=teaching.lr, fused=True)
-    records = _continue(student, optimizer, out)
+    records = _continue(student, optimizer, out, about)
     with tqdm(total=teaching.epochs, initial=len(records), unit="epoch", disable=not progress) as bar:
         while len(records) < teaching.epochs:
             loss = _teach_epoch(student, optimizer, room, teaching, len(records))
@@ -204,7 +208,7 @@ def teach(
             records.append(dict(epoch=len(records) + 1, loss=loss, R2=float(1 - unknown.mean())))
             learnt = dict(features=(1 - unknown.mean(0)).tolist(), elements=_by_element(1 - unknown.mean(1), numbers))
             write_json(out / "learnt.json", dict(records=records, **learnt))
-            _keep(student, optimizer, out, records, dict(teaching=asdict(teaching), lessons=len(lessons.layers), **about))
+            _keep(student, optimizer, out, records, about)
             bar.set_postfix(loss=f"{loss:.3f}", R2=f"{records[-1]['R2']:.3f}", refresh=False)
             bar.update()
     return records
@@ -221,6 +225,7 @@ def _teach_epoch(student: _Student, optimizer: torch.optim.Optimizer, room: _Cla
     batches = np.array_split(order, max(1, len(order) // t.batch_size))
     losses = []
     for step, index in enumerate(batches, epoch * len(batches)):
+        student.crystal.requires_grad_(step >= t.readout)
         for group in optimizer.param_groups: group["lr"] = t.rate(step, t.epochs * len(batches))
         with _autocast("auto", torch.device("cpu")): loss = room.loss(student, index)
         optimizer.zero_grad()
@@ -236,16 +241,25 @@ def _keep(student: _Student, optimizer: torch.optim.Optimizer, out: Path, record
     moments = {f"optimizer.{i}.{k}": t for i, s in optimizer.state_dict()["state"].items() for k, t in s.items()}
     state = {f"student.{k}": t for k, t in student.state_dict().items()}
     (out / "last").mkdir(exist_ok=True)
-    write_tensors(out / "last/state.safetensors", state | moments, records=list(records))
+    write_tensors(out / "last/state.safetensors", state | moments, records=list(records), about=about)
     save_taught(student.crystal, out, **about)
 
-def _continue(student: _Student, optimizer: torch.optim.Optimizer, out: Path) -> list[dict]:
-    "Go on where a folder stopped, if it holds anything; the records so far."
+def _go_on(student: _Student, start: Path) -> dict:
+    "Give the student the crystal tower of a folder; what its config.json says of how it was taught."
+    config = read_config(start)
+    try: student.crystal.load_state_dict(read_taught(start).state_dict())
+    except RuntimeError: raise ValueError(f"{start}: another crystal tower than the one to be taught.") from None
+    return {k: v for k, v in config.items() if k not in ("format", "model")}
+
+# %% ../nbs/09b_teach.ipynb #decad184
+def _continue(student: _Student, optimizer: torch.optim.Optimizer, out: Path, about: dict) -> list[dict]:
+    "Go on where a folder stopped, if it holds anything; the records so far. ValueError if it holds another teaching."
     path = out / "last/state.safetensors"
     if not path.is_file(): return []
     with safe_open(path, "pt") as f:
-        records = json.loads(f.metadata()["wfclip"])["records"]
+        header = json.loads(f.metadata()["wfclip"])
         state = {k: f.get_tensor(k) for k in f.keys()}
+    if header["about"] != about: raise ValueError(f"{out}: holds the teaching of other lessons or by another recipe; choose another folder.")
     student.load_state_dict({k.removeprefix("student."): t for k, t in state.items() if k.startswith("student.")})
     moments: dict[int, dict] = {}
     for k, t in state.items():
@@ -253,4 +267,4 @@ def _continue(student: _Student, optimizer: torch.optim.Optimizer, out: Path) ->
         _, i, name = k.split(".", 2)
         moments.setdefault(int(i), {})[name] = t
     optimizer.load_state_dict(optimizer.state_dict() | dict(state=moments))
-    return records
+    return header["records"]

@@ -32,7 +32,7 @@ from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch, to_device
 from .encode import _encode_pieces, graph_options
 from .evaluate import retrieval_metrics
-from .files import write_json, write_tensors, write_text
+from .files import WEIGHTS, write_json, write_tensors, write_text
 from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, read_taught, taught_differences
 from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
 from .plot import plot_curves, save_figure
@@ -246,6 +246,12 @@ def save_checkpoint(
     write_tensors(out / "last/state.safetensors", state, epoch=trainer.epoch, best=trainer.best)
 
 # %% ../nbs/10_train.ipynb #6ba266e8
+def _epochs_kept(out: Path) -> int:
+    "The epoch that a resumed run goes on from: that of its last checkpoint, 0 without one."
+    path = out / "last/state.safetensors"
+    if not path.is_file(): return 0
+    with safe_open(path, "pt") as f: return json.loads(f.metadata()["wfclip"])["epoch"]
+
 def load_checkpoint(
     trainer: Trainer,  # of the same configuration; changed in place
     out: Path,  # run folder
@@ -278,6 +284,30 @@ def _start_weights(config: WFClipConfig, start: str) -> dict[str, torch.Tensor]:
     if replace(source.config, midgap=config.midgap) != config:
         raise ValueError(f"{start}: a model of another configuration; start from one of the same preset, or with random weights.")
     return source.state_dict()
+
+# %% ../nbs/10_train.ipynb #b58a8fb0
+def _is_trained(start: str) -> bool:
+    "Whether a run begins with a model that predicts something already."
+    return start not in ("random", "taught")
+
+def _check_start(config: WFClipConfig, start: str, data: WorkFunctionDataset) -> None:
+    "ValueError for a start that does not fit; a warning for one that has been trained with these very data."
+    _start_weights(config, start)
+    of = read_config(WEIGHTS if start == "pretrained" else start).get("data", {})
+    same = of.get("name") == "dft2d" if data.about.get("name") == "dft2d" else of.get("path") == str(data.path.resolve())
+    if same:
+        warnings.warn(f"{start} has been trained with materials of {data.about.get('name', data.path)}, perhaps with some that validate this run: "
+                      "it may look better there than it is.", stacklevel=2)
+
+def _judge_start(trainer: Trainer) -> list[dict]:
+    "What a trained model says before the first epoch, as the record of epoch 0; nothing of another start. ValueError if it is no number."
+    start = trainer.training.start
+    if not _is_trained(start): return []
+    begun = time.perf_counter()
+    found = validate(trainer.model, trainer.feed, trainer.split.val)
+    if not math.isfinite(found["val_loss"]): raise ValueError(f"{start}: this model gives no number for the validation part; start from another.")
+    trainer.best, trainer.best_state = found["val_loss"], trainer.weights()
+    return [dict(epoch=0, **found, seconds=round(time.perf_counter() - begun, 3))]
 
 # %% ../nbs/10_train.ipynb #1ee0bc59
 def _check_processes(training: TrainConfig, split: Split, processes: int) -> None:
@@ -317,7 +347,7 @@ def _draw_split(training: TrainConfig, data: WorkFunctionDataset) -> Split:
 def _resolve(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDataset) -> tuple[WFClipConfig, TrainConfig]:
     "What a run really does: where its energies begin, and where its weights do; ValueError for a start that does not fit."
     config = replace(config, midgap=config.midgap and data.reference == "midgap")
-    if training.start not in ("random", "taught"): _start_weights(config, training.start)
+    if _is_trained(training.start): _check_start(config, training.start, data)
     other = taught_differences(config) if training.start == "taught" else []
     if not other: return config, training
     warnings.warn(f"the taught crystal tower has another {', '.join(other)}; this run starts from random weights.", stacklevel=2)
@@ -378,7 +408,7 @@ class _StopRequest:
 # %% ../nbs/10_train.ipynb #9d484365
 def read_metrics(
     out: Path,  # run folder
-) -> list[dict]:  # one record per epoch
+) -> list[dict]:  # one record per epoch; of a run that began with a trained model also epoch 0, what that one says
     "The records of metrics.jsonl; a last line cut short by a kill is left out."
     path = out / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
@@ -399,15 +429,18 @@ def _keep_epoch(trainer: Trainer, out: Path, records: list[dict], checkpoint: bo
 # %% ../nbs/10_train.ipynb #75ccbf0e
 def _gone_astray(trainer: Trainer, out: Path, error: _NotFinite) -> str:
     "Keep the best model of a training whose loss is no number any more, and say in a sentence what there is and what to do."
-    if trainer.epoch: on_first(lambda: write_tensors(out / "model.safetensors", trainer.best_state))
-    kept = f"the best model of the {trainer.epoch} epochs before is kept" if trainer.epoch else "no epoch was finished"
-    return f"{out}: {error}; {kept}: look at these materials, or train anew with a smaller learning rate."
+    kept = math.isfinite(trainer.best)
+    if kept: on_first(lambda: write_tensors(out / "model.safetensors", trainer.best_state))
+    there = f"the best model of the {trainer.epoch} epochs before is kept" if trainer.epoch else "no epoch was finished"
+    if kept and not trainer.epoch: there += " and the start is kept"
+    return f"{out}: {error}; {there}: look at these materials, or train anew with a smaller learning rate."
 
 # %% ../nbs/10_train.ipynb #928da319
 def _run_epochs(trainer: Trainer, out: Path, checkpoint_seconds: float, progress: bool) -> None:
     "Epochs, metrics, checkpoints; KeyboardInterrupt after a checkpoint if a stop was asked for."
     epochs = trainer.training.epochs
-    records = read_metrics(out)[:trainer.epoch]
+    known = [r for r in read_metrics(out) if r["epoch"] <= trainer.epoch]
+    records = known if trainer.epoch else _judge_start(trainer)
     on_first(lambda: _tidy(out, records))
     saved = time.monotonic()
     stopped = False
