@@ -2,7 +2,7 @@
 
     python tools/build_teacher.py layers OUT.npz [-n 24000] [--seed 0]           # needs wfclip
     python tools/build_teacher.py bundled OUT.npz                                # the bundled layers themselves; needs wfclip
-    python tools/build_teacher.py sevennet LAYERS.npz OUT.npz [--basis BASIS]    # needs sevenn, in an environment of its own
+    python tools/build_teacher.py sevennet LAYERS.npz OUT.npz [--basis BASIS] [--blocks 3]    # needs sevenn, in an environment of its own
     python tools/build_teacher.py chgnet LAYERS.npz OUT.npz                      # needs chgnet, in an environment of its own
     python tools/build_teacher.py teach FOLDER LESSONS.npz ... [--epochs N] [--start TAUGHT]    # needs wfclip
 
@@ -89,8 +89,8 @@ def bundled_layers() -> list[tuple]:
     return [(layer.numbers, layer.positions, layer.cell) for layer in load_dataset().layers()]
 
 
-def sevennet(path: str, out: str, basis: str) -> None:
-    "SevenNet-0's scalars after each of its five interaction blocks, on principal directions, and its site energies"
+def sevennet(path: str, out: str, basis: str, blocks: list[int]) -> None:
+    "SevenNet-0's scalars after these of its five interaction blocks, on principal directions, and its site energies"
     import torch
     from sevenn.atom_graph_data import AtomGraphData
     from sevenn.calculator import SevenNetCalculator
@@ -107,7 +107,7 @@ def sevennet(path: str, out: str, basis: str) -> None:
             for name, module in model._modules.items():
                 if name.startswith("rescale"): break
                 graph = module(graph)
-        rows.append(np.hstack(seen))
+        rows.append(np.hstack([seen[k - 1] for k in blocks]))
         energy.append(graph["scaled_atomic_energy" if "scaled_atomic_energy" in graph else "atomic_energy"].numpy())
     store(path, out, np.hstack([project(np.concatenate(rows), basis), np.concatenate(energy)]))
 
@@ -170,13 +170,14 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=24_000, help="layers to draw")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--basis", default="sevennet-basis.npz", help="file of SevenNet's principal directions; made from the layers at hand if it is not there")
+    parser.add_argument("--blocks", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="of SevenNet's interaction blocks")
     parser.add_argument("--epochs", type=int, default=12, help="passes over the lessons")
     parser.add_argument("--start", metavar="TAUGHT", help="folder of a taught tower that goes on with these lessons")
     parser.add_argument("--teacher", default="SevenNet-0", help="who made the lessons")
     a = parser.parse_args()
     if a.what == "layers": make_layers(a.files[0], a.n, a.seed)
     elif a.what == "bundled": write(a.files[0], bundled_layers())
-    elif a.what == "sevennet": sevennet(*a.files, a.basis)
+    elif a.what == "sevennet": sevennet(*a.files, a.basis, a.blocks)
     elif a.what == "chgnet": chgnet(*a.files)
     else: teach_tower(a.files[0], a.files[1:], a.epochs, a.teacher, a.start)
 
