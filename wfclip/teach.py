@@ -193,7 +193,6 @@ def teach(
 ) -> list[dict]:  # of each epoch its number, the mean loss, and R2 on the layers kept apart
     "Teach a crystal tower; `read_taught` reads it from the folder. ValueError if the folder holds another teaching, or the start another tower."
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(teaching.seed)
     student = _Student(config, lessons.features.shape[1])
     about |= dict(teaching=asdict(teaching), lessons=len(lessons.layers))
@@ -201,13 +200,13 @@ def teach(
     room = _Classroom(lessons, teaching, config.cutoff)
     optimizer = torch.optim.AdamW(_parameter_groups(student, teaching.weight_decay), lr=teaching.lr, fused=True)
     records = _continue(student, optimizer, out, about)
+    (out / "last").mkdir(parents=True, exist_ok=True)
     with tqdm(total=teaching.epochs, initial=len(records), unit="epoch", disable=not progress) as bar:
         while len(records) < teaching.epochs:
             loss = _teach_epoch(student, optimizer, room, teaching, len(records))
             unknown, numbers = room.examine(student)
             records.append(dict(epoch=len(records) + 1, loss=loss, R2=float(1 - unknown.mean())))
-            learnt = dict(features=(1 - unknown.mean(0)).tolist(), elements=_by_element(1 - unknown.mean(1), numbers))
-            write_json(out / "learnt.json", dict(records=records, **learnt))
+            write_json(out / "learnt.json", dict(records=records) | _report(unknown, numbers))
             _keep(student, optimizer, out, records, about)
             bar.set_postfix(loss=f"{loss:.3f}", R2=f"{records[-1]['R2']:.3f}", refresh=False)
             bar.update()
@@ -217,6 +216,10 @@ def teach(
 def _by_element(known: np.ndarray, numbers: np.ndarray) -> dict[str, list]:
     "How many of the atoms are of each element, and the mean of what is known of them."
     return {chemical_symbols[z]: [int((numbers == z).sum()), float(known[numbers == z].mean())] for z in np.unique(numbers)}
+
+def _report(unknown: np.ndarray, numbers: np.ndarray) -> dict:
+    "What has been learnt, by feature and by element."
+    return dict(features=(1 - unknown.mean(0)).tolist(), elements=_by_element(1 - unknown.mean(1), numbers))
 
 def _teach_epoch(student: _Student, optimizer: torch.optim.Optimizer, room: _Classroom, t: TeachConfig, epoch: int) -> float:
     "One pass over the lessons; the mean loss."
@@ -240,7 +243,6 @@ def _keep(student: _Student, optimizer: torch.optim.Optimizer, out: Path, record
     "Write the tower, and all that it takes to go on."
     moments = {f"optimizer.{i}.{k}": t for i, s in optimizer.state_dict()["state"].items() for k, t in s.items()}
     state = {f"student.{k}": t for k, t in student.state_dict().items()}
-    (out / "last").mkdir(exist_ok=True)
     write_tensors(out / "last/state.safetensors", state | moments, records=list(records), about=about)
     save_taught(student.crystal, out, **about)
 
