@@ -145,6 +145,23 @@ def _run_data(config: dict) -> str:
         raise ValueError(f"the dataset of this run is no longer at {path or 'a known place'}; name it with --data.")
     return path
 
+# %% ../nbs/15_cli.ipynb #cli00021
+def _open_dataset(name: str) -> Any:
+    "A dataset by name or path; ValueError, which for a file of another kind names the command that reads it."
+    from wfclip.data.dataset import load_dataset
+    from wfclip.data.layer import Layer
+    from wfclip.data.structure import read_layers
+    try: return load_dataset(name)
+    except ValueError:
+        if not os.path.exists(name) or name.endswith(".safetensors"): raise
+        if os.path.isdir(name):
+            raise ValueError(f"{name}: a folder, not a dataset file; wfclip data build {quote(name)} -o NAME makes one of calculations.") from None
+        potential = re.search(r"(?i)locpot|\.cube|planar|\.gpw|\.(dat|csv)(\.|$)", Path(name).name)
+        layer = None if potential else next(read_layers(name), None)
+        if not (potential or isinstance(layer, Layer) or _STRUCTURES.fullmatch(Path(name).name)): raise
+        kind, command = ("potential", "data profile") if potential else ("structure", "predict")
+        raise ValueError(f"{name}: a {kind}, not a dataset file; read it with: wfclip {command} {quote(name)}") from None
+
 # %% ../nbs/15_cli.ipynb #08e72fb4
 @_command("train", "train a model", "wfclip train --out runs/mine",
     _option("--data", metavar="FILE", help="dataset, dft2d or one of wfclip data build (default: dft2d, the bundled data)"),
@@ -171,13 +188,12 @@ def _train(args: argparse.Namespace) -> int:
 # %% ../nbs/15_cli.ipynb #ede96606
 def _prepare(args: argparse.Namespace, device: str) -> tuple:
     "Run folder, dataset and TrainConfig of a training, before anything is written; ValueError for a mistake in any."
-    from wfclip.data.dataset import load_dataset
     from wfclip.predict import open_device
     training = RECIPES[args.preset or "wfclip"](**_given(args))
     open_device(device)
     run = Path(args.out or f"runs/{args.preset or 'wfclip'}-{training.split}-{training.seed}")
     known = _run_data(_check_resume(run, args.preset, _given(args))) if args.resume and not args.data else "dft2d"
-    return run, load_dataset(args.data or known), training
+    return run, _open_dataset(args.data or known), training
 
 # %% ../nbs/15_cli.ipynb #9c62097c
 def _summary(run: Path) -> str:
@@ -214,7 +230,6 @@ def _stopped_training(run: Path) -> int:
     _option("run", metavar="RUN", help="run folder of wfclip train"),
     _option("--data", metavar="FILE", help="dataset, dft2d or a file (default: the one of the run)"), _JSON, _DEVICE)
 def _evaluate(args: argparse.Namespace) -> int:
-    from wfclip.data.dataset import load_dataset
     from wfclip.evaluate import evaluate, evaluation_table
     from wfclip.files import write_json
     from wfclip.nn.clip import WFClip, read_config
@@ -223,7 +238,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from wfclip.train import read_run
     run = Path(args.run)
     device = open_device(args.device)
-    data = load_dataset(args.data or _run_data(read_config(run)))
+    data = _open_dataset(args.data or _run_data(read_config(run)))
     _, _, split = read_run(run, data)
     try: result = evaluate(WFClip.from_pretrained(run).to(device), data, split)
     except ValueError as error: raise ValueError(f"{run}: {error}") from None
@@ -235,7 +250,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 0
 
 # %% ../nbs/15_cli.ipynb #81ea480e
-_STRUCTURES = re.compile(r"(POSCAR|CONTCAR).*|.*\.(cif|vasp|poscar|xyz|extxyz|db)(\.gz)?", re.IGNORECASE)
+_STRUCTURES = re.compile(r"(POSCAR|CONTCAR|geometry\.in).*|.*\.(cif|vasp|poscar|xyz|extxyz|db|cell|xsf|pwi|traj)(\.gz)?", re.IGNORECASE)
 
 def _expand(names: Iterable[str]) -> Iterator[str]:
     "The structure files that files, folders and patterns such as relaxed/*.cif stand for."
@@ -275,14 +290,17 @@ def _exit_code(good: int, bad: int) -> int: return 0 if not bad else 1 if good e
 @_command("predict", "predict the work functions of both faces of layers",
     "wfclip predict MoS2.cif relaxed/ --csv --plot pictures > results.csv",
     _option("files", nargs="+", metavar="FILE",
-            help="CIF, POSCAR, extended XYZ, ASE database, dataset, or a folder of such files"),
+            help="CIF, POSCAR, extended XYZ, input, output or XML of Quantum ESPRESSO, vasprun.xml, vaspout.h5, XDATCAR, OUTCAR, "
+            "geometry.in of FHI-aims, .cell of CASTEP, XSF, JSON of pymatgen, JARVIS, 2DMatPedia or OPTIMADE, ASE trajectory or "
+            "database, dataset; by content, whatever the name; or a folder of such files. FILE@-1 is the last of many frames, "
+            "FILE.db@gap>1 some rows"),
     _option("--method", choices=("head", "kernel", "probe", "retrieval"), help="how energies are predicted; retrieval is how "
             "we read the published method (default: head if the model has one, else kernel)"),
     _option("--coverage", type=float, default=0.9, metavar="C",
             help="share of cases in which the computed value lies in the interval (default: 0.9)"),
     _option("--plot", metavar="DIR", help="draw the profile of each structure into this folder"),
-    _option("-o", "--out", metavar="OUT", help="write to *.csv, *.json or *.jsonl; with many structures or processes in shards, "
-            "and when stopped, the same command continues (default: print)"),
+    _option("-o", "--out", metavar="OUT", help="write to *.csv, *.json or *.jsonl, or with the structures to *.extxyz or *.db; with "
+            "many structures or processes in shards, and when stopped, the same command continues (default: print)"),
     _SHARD, _JSON, _CSV, _MODEL, _DEVICE)
 def _predict(args: argparse.Namespace) -> int:
     if args.out: return _predict_to_file(args)
@@ -449,16 +467,14 @@ def _data_build(args: argparse.Namespace) -> int:
 # %% ../nbs/15_cli.ipynb #13d685a4
 @_command("data info", "tell what is in a dataset", "wfclip data info mine", _DATA)
 def _data_info(args: argparse.Namespace) -> int:
-    from wfclip.data.dataset import load_dataset
     from wfclip.data.export import describe
-    _print_lines(describe(load_dataset(args.data)))
+    _print_lines(describe(_open_dataset(args.data)))
     return 0
 
 @_command("data check", "look for what is wrong in a dataset", "wfclip data check mine", _DATA)
 def _data_check(args: argparse.Namespace) -> int:
-    from wfclip.data.dataset import load_dataset
     from wfclip.data.export import check_dataset
-    data = load_dataset(args.data)
+    data = _open_dataset(args.data)
     problems = list(check_dataset(data))
     _print_lines(problems)
     print(f"{data.path}: {len(data)} materials, {f'{len(problems)} problems' if problems else 'all is well'}")
@@ -468,9 +484,8 @@ def _data_check(args: argparse.Namespace) -> int:
 @_command("data export", "write a dataset as extended XYZ and CSV", "wfclip data export mine -o exported", _DATA,
     _option("-o", "--out", required=True, metavar="DIR", help="new folder"))
 def _data_export(args: argparse.Namespace) -> int:
-    from wfclip.data.dataset import load_dataset
     from wfclip.data.export import export_dataset
-    data = load_dataset(args.data)
+    data = _open_dataset(args.data)
     print(f"{export_dataset(data, args.out)}: structures.extxyz, properties.csv and profiles of {len(data)} materials")
     return 0
 

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from io import StringIO
@@ -30,12 +30,13 @@ from .blend import Blend, ProfileBank, blend_profiles
 from .calibrate import UNUSUAL, conformal_radius
 from .data.dataset import load_dataset
 from .data.graph import GraphStore, flat_graphs
+from .data.documents import _is_document
 from .data.layer import Layer, StructureError
 from .data.profile import Profile
 from .data.structure import read_layers
 from .encode import Features, encode, graph_options
 from .energies import MIN_GAP, energy_names
-from .files import WEIGHTS
+from .files import WEIGHTS, printable
 from .known import _FORCE_NOTE, MAX_SHIFT, MAX_STRAIN, Known, KnownLayers, _force_mark
 from .nn.clip import CrystalTower, WFClip, read_config
 from .plot import plot_profile
@@ -106,6 +107,9 @@ class Prediction:
     def parts(self) -> list[tuple[Profile, float]]:
         "The known profiles that the profile was made from, with their weights."
         return [part[:2] for part in self._blend.parts] if self._blend else []
+    def to_dict(self) -> dict[str, Any]:
+        "The row of a table: energies, intervals as two columns each, what is known, the nearest material, warnings as text."
+        return _as_row(self)
     def __getstate__(self) -> dict:
         "For pickle: drawn, and without the model that drew it."
         return {k: v for k, v in vars(self).items() if k != "_blend"} | dict(profile=self.profile, parts=self.parts, draw=None)
@@ -208,7 +212,7 @@ class Predictor:
         return predict_energies(features, self.bank, method or self.methods[0])[0]
 
     def predict(self,
-        source: Any,  # path, `Layer`, ASE `Atoms` or pymatgen `Structure`, or an iterable of them
+        source: Any,  # path, `Layer`, ASE `Atoms` or pymatgen `Structure`, or an iterable of them, or a mapping of names to them
         method: str | None = None,  # a key of METHODS; None: the best that the model has
         coverage: float = 0.9,  # share of cases in which the computed value is to lie in the interval
     ) -> Any:  # a `Prediction`; of an iterable a list of them, one for each structure, with `error` set where it cannot be read
@@ -266,25 +270,31 @@ def read_source(
 ) -> Iterator[Read]:
     "All structures of one source; numbered where a file has more than one."
     path = isinstance(source, (str, os.PathLike))
-    found = _listen(read_layers(source if path else [source.to_atoms() if isinstance(source, Layer) else source]))
+    found = _listen(read_layers(source if path or _is_document(source) else [source.to_atoms() if isinstance(source, Layer) else source]))
     first = list(islice(found, 2)) or [(StructureError("no structure in this file; check that it is complete."), [])]
     single = len(first) == 1
     for k, (layer, heard) in enumerate(chain(first, found), 1):
         if single and path and isinstance(layer, Layer): layer = replace(layer, id=layer.id.removesuffix("#1"))
-        yield Read(name if single else f"{name}#{k}", layer, [w.removeprefix(f"{name}: ") for w in heard])
+        told = [w.removeprefix(f"{name}: ").removeprefix(f"{source if path else 'structure'}: ") for w in heard]
+        yield Read(name if single else f"{name}#{k}", layer, told)
 
 # %% ../nbs/12_predict.ipynb #5ddd622c
 def read_sources(
-    sources: Any,  # a path or object, or an iterable of them
+    sources: Any,  # a path or object, or an iterable of them, or a mapping of names to them
 ) -> Iterator[Read]:
     "All structures of all sources, in order, read when they are asked for."
+    if isinstance(sources, Mapping) and not _is_one(sources):
+        for name, source in sources.items():
+            for r in read_source(source, str(name)):
+                yield r._replace(layer=replace(r.layer, id=r.source)) if isinstance(r.layer, Layer) else r
+        return
     for k, source in enumerate([sources] if _is_one(sources) else sources, 1):
         yield from read_source(source, str(source) if isinstance(source, (str, os.PathLike)) else f"structure {k}")
 
 def _is_one(source: Any) -> bool:
     "Whether this is one source, and not an iterable of sources."
     structure = any(hasattr(source, a) for a in ("positions", "lattice", "toatoms"))
-    return structure or isinstance(source, (str, os.PathLike)) or not isinstance(source, Iterable)
+    return structure or _is_document(source) or isinstance(source, (str, os.PathLike)) or not isinstance(source, Iterable)
 
 # %% ../nbs/12_predict.ipynb #0ac7d139
 def read_some(
@@ -474,20 +484,56 @@ def _csv_row(values: Iterable) -> str:
 
 def prediction_line(
     p: Prediction,  # with or without error
-    kind: str,  # one of TABLES
+    kind: str,  # one of TABLES, or .extxyz or .db
 ) -> str:  # without the end of the line
-    "A prediction as a row of CSV or as JSON."
+    "A prediction as a row of CSV, as JSON, or with its structure as a frame of extended XYZ."
+    if kind in _FRAMES: return _frame(p)
     return _csv_row(_as_row(p).values()) if kind == ".csv" else json.dumps(_as_json(p), allow_nan=False)
 
 def prediction_text(
     lines: Iterable[Prediction | str],  # predictions, or lines made of them; taken one by one, as they come
-    kind: str,  # one of TABLES
+    kind: str,  # one of TABLES, or .extxyz
 ) -> Iterator[str]:
     "The content of a file of predictions, line by line with their ends."
     if kind == ".csv": yield _csv_row(_as_row(Prediction("", ""))) + "\n"
     first = True
     for line in lines:
-        if isinstance(line, Prediction): line = prediction_line(line, kind)
+        if isinstance(line, Prediction):
+            if line.error and kind in _FRAMES: continue
+            line = prediction_line(line, kind)
         yield f"{'[' if first else ','}{line}\n" if kind == ".json" else f"{line}\n"
         first = False
     if kind == ".json": yield "[]\n" if first else "]\n"
+
+# %% ../nbs/12_predict.ipynb #prd00002
+_FRAMES = ".extxyz", ".db"  # endings of files of structures that predictions are written to with them
+
+def _frame(p: Prediction) -> str:
+    "A structure as extended XYZ, with its prediction; without the end of the last line."
+    from ase.io.extxyz import write_xyz
+    assert p.layer
+    atoms = p.layer.to_atoms()
+    plain = lambda x: printable(x).replace('"', "'").replace("\\", "/") if isinstance(x, str) else x
+    atoms.info = {k: plain(v) for k, v in p.to_dict().items() if v is not None and v != ""}
+    text = StringIO()
+    write_xyz(text, [atoms])
+    return text.getvalue().rstrip("\n")
+
+# %% ../nbs/12_predict.ipynb #prd00005
+def _as_key(value: Any) -> Any:
+    "A value of a row in a database, where a text that reads as a number must be one."
+    for kind in (int, float) if isinstance(value, str) else ():
+        try: return kind(value)
+        except ValueError: pass
+    return value
+
+def _write_rows(path: Path, frames: Path) -> None:
+    "Write what `_frame` made, file after file, to an ASE database."
+    from ase.db import connect
+    from ase.io import iread
+    db: Any = connect(path, type="db", use_lock_file=False)
+    with db:
+        for atoms in iread(frames, index=":", format="extxyz"):
+            info = {dict(id="name").get(k, k): _as_key(v) for k, v in atoms.info.items() if k != "formula"}
+            atoms.info = {}
+            db.write(atoms, key_value_pairs=info)

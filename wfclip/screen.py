@@ -19,7 +19,7 @@ from typing import Any
 from . import __version__
 from .data.dataset import WorkFunctionDataset, load_dataset
 from .data.format import dataset_path, is_dataset
-from .data.structure import count_structures
+from .data.structure import _split_selection, count_structures
 from .files import write_text
 from wfclip.index import (
     _SIDES, Index, _first_model, _column_blocks, _dataset_about, _dataset_columns, _index_about, join_indexes, model_digest,
@@ -27,7 +27,7 @@ from wfclip.index import (
 )
 from .jobs import Job, Tally, _output_path, run_job
 from wfclip.predict import (
-    TABLES, Predictor, Read, _check_method, _predict_block, prediction_line, prediction_text, read_some, read_source,
+    _FRAMES, TABLES, Predictor, Read, _check_method, _predict_block, _write_rows, prediction_line, prediction_text, read_some, read_source,
 )
 
 # %% ../nbs/13a_screen.ipynb #78e7cd43
@@ -66,7 +66,7 @@ def _source_state(sources: Sequence[str], starts: Sequence[int]) -> str:
     digest = hashlib.sha256()
     for path, start in zip(sources, starts):
         try:
-            found = os.stat(dataset_path(path) if is_dataset(path) else path)
+            found = os.stat(dataset_path(path) if is_dataset(path) else _split_selection(path)[0])
             state = found.st_size, found.st_mtime_ns
         except (OSError, ValueError): state = None
         digest.update(repr((path, start, state)).encode())
@@ -165,7 +165,7 @@ def _table_lines(items: Iterable[Read], kind: str, predict: Callable, report: Ca
         for p in predict(block):
             counts[bool(p.error)] += 1
             if p.error: report(f"{p.source}: {p.error}")
-            yield prediction_line(p, kind)
+            if not p.error or kind in TABLES: yield prediction_line(p, kind)
 
 def _predict_shard(job: Job, lines: Callable, items: Iterable, k: int) -> Tally:
     "Write the lines of a shard."
@@ -173,18 +173,34 @@ def _predict_shard(job: Job, lines: Callable, items: Iterable, k: int) -> Tally:
     write_text(job.path(k, ".txt"), (f"{line}\n" for line in lines(items, counts)))
     return Tally(*counts)
 
+# %% ../nbs/13a_screen.ipynb #scr00001
+def _check_apart(out: Path, sources: Iterable[str]):
+    "ValueError if an output is one of the sources."
+    for source in sources:
+        path = dataset_path(source) if is_dataset(source) else _split_selection(source)[0]
+        if os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path):
+            raise ValueError(f"{out}: this is among what is to be read; write to another file.")
+
+def _join_predictions(job: Job, path: Path):
+    "Join the lines of all shards to a file, or the rows of a database."
+    lines = _lines(job.path(k, ".txt") for k in range(job.shards))
+    frames = path.with_suffix(".frames")
+    write_text(frames if path.suffix == ".db" else path, prediction_text(lines, path.suffix))
+    if path.suffix == ".db": _write_rows(path, frames)
+
 # %% ../nbs/13a_screen.ipynb #f387935d
 def predict_files(
     sources: Sequence[str],  # paths of structures
-    out: str | os.PathLike,  # *.csv, *.json or *.jsonl
+    out: str | os.PathLike,  # *.csv, *.json or *.jsonl, or *.extxyz or *.db with the structures
     predictor: Predictor | None = None,  # None: the model inside the package
     method: str | None = None,  # a key of METHODS; None: the best that the model has
     coverage: float = 0.9,  # share of cases in which the computed value is to lie in the interval
     report: Callable[[str], Any] = print,  # is told in a sentence of each source that cannot be read
     shard_size: int = _SHARD,  # units in a shard
 ) -> Tally | None:  # None: the job is left to other processes, or was finished before
-    "Predict what is in files, with as many processes as there are; ValueError if the model cannot do it."
-    out = _output_path(out, TABLES)
+    "Predict what is in files, with as many processes as there are; ValueError if that is not possible or would write over a source."
+    out = _output_path(out, TABLES + _FRAMES)
+    _check_apart(out, sources)
     predictor = predictor or Predictor.from_pretrained()
     method = _check_method(predictor, method, coverage)
     sources = list(sources)
@@ -192,5 +208,5 @@ def predict_files(
     job = _open_job(out, sources, starts, predictor, shard_size, work="predict", method=method, coverage=coverage)
     predict = partial(_predict_block, predictor=predictor, method=method, coverage=coverage)
     lines = lambda items, counts: _table_lines(items, out.suffix, predict, report, counts)
-    def write(path: Path): write_text(path, prediction_text(_lines(job.path(k, ".txt") for k in range(job.shards)), out.suffix))
-    return run_job(job, partial(_cut_shards, sources, starts, shard_size), partial(_predict_shard, job, lines), write, report)
+    cut = partial(_cut_shards, sources, starts, shard_size)
+    return run_job(job, cut, partial(_predict_shard, job, lines), partial(_join_predictions, job), report)

@@ -59,6 +59,11 @@ _NAMES = ("id", "jid", "material_id", "uid", "mat_id", "name")  # of an entry, t
 _INSIDE = ("structure", "atoms", "final_structure", "attributes")  # where an entry keeps its structure
 _PAGES = ("data", "entries", "structures", "response", "results", "docs", "materials")  # where a page keeps its entries
 
+def _is_document(source: Any) -> bool:
+    "Whether an object is an entry or a page of a database, and not a mapping of names to structures."
+    keys = (*_INSIDE, *_PAGES) if isinstance(source, Mapping) else ()
+    return bool(_kind(source) or [k for k in keys if isinstance(source[k] if k in source else None, (list, Mapping))])
+
 def _entry_name(entry: Mapping, default: str) -> str:
     "The name of an entry, or else of what it holds beside its structure."
     found = [entry[k] for k in (*_NAMES, *(k for k in entry if str(k).endswith("_id"))) if isinstance(entry.get(k), (str, int))]

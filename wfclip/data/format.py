@@ -170,8 +170,7 @@ def open_dataset(
     "Map a dataset file; ValueError if it is none."
     if not Path(path).is_file(): raise ValueError(f"{path}: no such dataset file.")
     try: file = safe_open(path, "pt")
-    except (SafetensorError, OSError) as e:
-        raise ValueError(f"{path}: not a dataset file ({e}).") from None
+    except (SafetensorError, OSError): raise ValueError(f"{path}: not a dataset file, or damaged; wfclip data build makes one.") from None
     header = json.loads((file.metadata() or {}).get("wfclip", "{}"))
     if header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")

@@ -20,7 +20,7 @@ import numpy as np
 
 from .cif import _cif_blocks
 from .codes import _aims, _castep_cell, _is_poscar, _open_text, _poscar, _pw_input, _pw_xml, _vaspout
-from .documents import _documents, _find, _structure
+from .documents import _documents, _find, _is_document, _structure
 from .format import dataset_path, is_dataset, open_dataset, stored_layer
 from .layer import Layer, StructureError, _check_atoms, _full_cell, layer_frame
 from ..files import packing, printable
@@ -325,7 +325,7 @@ def _named(path: Path, loads: Iterator[Callable]) -> Iterator[tuple[Callable, st
 
 # %% ../../nbs/data/00a_structure.ipynb #str00008
 def read_layers(
-    source: str | os.PathLike | Iterable,  # file of many, ASE database, or iterable or mapping of what `read_layer` takes
+    source: str | os.PathLike | Iterable,  # file of many, ASE database, page of one, or iterable or mapping of what `read_layer` takes
     take: Callable[[int], bool] | None = None,  # which structures of a file to read, by number from 0; None: all
 ) -> Iterator[Layer | StructureError]:  # in order; a structure that cannot be read is the error that says why
     "Read layers one by one; what is not to be taken is passed over unread."
@@ -334,11 +334,12 @@ def read_layers(
         except StructureError as error: return error
 
     if not isinstance(source, (str, os.PathLike)):
-        names = source if isinstance(source, Mapping) else None
-        for k, item in enumerate(source, 1):
-            path = isinstance(item, (str, os.PathLike))
-            if names: yield attempt(partial(read_layer, names[item], str(item)), str(item))
-            else: yield attempt(partial(read_layer, item), str(item) if path else f"structure {k}")
+        pages = [partial(_structure, document, name) for name, document in _find(source)] if _is_document(source) else source
+        for k, item in enumerate(pages, 1):
+            name = str(item) if isinstance(item, (str, os.PathLike)) else f"structure {k}"
+            if pages is not source: yield attempt(item, name)
+            elif isinstance(source, Mapping): yield attempt(partial(read_layer, source[item], str(item)), str(item))
+            else: yield attempt(partial(read_layer, item), name)
         return
     k = 0
     try:
