@@ -56,15 +56,36 @@ _TILT = 0.004  # eV/Å on both sides, more than a well converged vacuum has
 _SCATTER = 0.02  # eV within a plateau, several times what a Hartree potential has
 _PLAUSIBLE = (1.0, 9.0)  # eV, range of the work functions of layers
 
-def _tilted(s: float, t: float) -> bool:
+def _flat_to(p: Plateau) -> float:
+    "The slope, eV/Å, that counts as none in a window with this scatter."
+    width = p.window[1] - p.window[0]
+    return _TILT + 1.2 * max(p.std**2 - p.slope**2 * width**2 / 12, 0)**0.5
+
+def _tilted(below: Plateau, above: Plateau) -> bool:
     "Whether two slopes are those of one field through the whole cell."
-    return min(s * t, abs(s) - _TILT, abs(t) - _TILT) > 0 and 0.5 < s / t < 2
+    s = below.slope
+    t = above.slope
+    return min(s * t, abs(s) - _flat_to(below), abs(t) - _flat_to(above)) > 0 and 0.5 < s / t < 2
 
 def _dipole_correction(below: Plateau, above: Plateau, stated: bool | None = None) -> bool | None:
     "Whether there was a dipole correction, as stated or as the plateaus tell; None if there is nothing to correct."
     if stated is not None: return stated
-    if _tilted(below.slope, above.slope): return False
+    if _tilted(below, above): return False
     return True if abs(above.value - below.value) > EQUAL else None
+
+# %% ../../nbs/data/01d_check.ipynb #66c12132
+_NEXT = 6.5  # Å from a window to the next layer, beyond which its tail does not matter
+_NO_STEP = 0.01  # eV; different faces hardly ever have a smaller one
+
+def _closeness(below: Plateau, above: Plateau, layer: Layer) -> Iterator[str]:
+    "A warning if a window is too near to the atoms."
+    for p, near in ((below, -below.window[1] - layer.thickness / 2), (above, above.window[0] - layer.thickness / 2)):
+        next_layer = layer.vacuum - near - (p.window[1] - p.window[0])
+        if near >= _NEAR or near >= _NEAR / 2 and next_layer > _NEXT and abs(p.slope) <= _flat_to(p): continue
+        told = f"a vacuum level had to be read {near:.1f} Å from the atoms, {_NEAR:g} Å are needed"
+        yield f"too little vacuum: {told}" if next_layer <= _NEXT else (
+            f"step of the dipole correction near the layer: {told}; put it into the middle of the vacuum (VASP: DIPOL; QE: emaxpos)")
+        return
 
 # %% ../../nbs/data/01d_check.ipynb #b91a458c
 def _vacuum_warnings(below: Plateau, above: Plateau, layer: Layer | None, dipole: bool | None = None) -> Iterator[str]:
@@ -72,18 +93,43 @@ def _vacuum_warnings(below: Plateau, above: Plateau, layer: Layer | None, dipole
     step = above.value - below.value
     s = below.slope
     t = above.slope
-    if _tilted(s, t):
+    if _tilted(below, above):
         yield f"missing dipole correction: the vacuum is tilted by {s:.3f} and {t:.3f} eV/Å on the two sides"
     elif dipole is False and abs(step) > EQUAL:
         yield f"missing dipole correction: it was off, and the faces differ by {step:.3f} eV"
-    elif max(abs(s), abs(t)) > _TILT: yield f"sloped vacuum: {s:.3f} eV/Å below and {t:.3f} eV/Å above the layer"
+    elif abs(s) > _flat_to(below) or abs(t) > _flat_to(above):
+        yield f"sloped vacuum: {s:.3f} eV/Å below and {t:.3f} eV/Å above the layer"
     if max(below.std, above.std) > _SCATTER:
         yield f"noisy vacuum: the potential scatters by {below.std:.3f} eV below and {above.std:.3f} eV above the layer"
     if layer is None: return
-    near = min(-below.window[1], above.window[0]) - layer.thickness / 2
-    if near < _NEAR: yield f"too little vacuum: a vacuum level had to be read {near:.1f} Å from the atoms, {_NEAR:g} Å are needed"
+    yield from _closeness(below, above, layer)
     if abs(step) > EQUAL and faces_alike(layer):
         yield f"symmetric layer, different plateaus: {below.value:.3f} and {above.value:.3f} eV, and symmetry makes them equal"
+
+# %% ../../nbs/data/01d_check.ipynb #e602df7d
+_LOPSIDED = 0.004  # of the span of a potential, that it differs from its mirror image
+
+def _lopsided(profile: Profile) -> float:
+    "Root mean square difference of a profile and its mirror image within 8 Å, about the best height, in parts of its span."
+    from scipy.interpolate import CubicSpline
+    inside = (profile.z >= profile.z[0] + profile.edge) & (profile.z <= profile.z[-1] - profile.edge)
+    z = profile.z[inside]
+    phi = profile.phi[inside]
+    depth = phi.max() - phi
+    center = depth @ z / depth.sum() + np.arange(-0.6, 0.61, 0.02)[:, None]
+    curve = CubicSpline(z, phi)
+    at = np.arange(0, 8, 0.05)
+    above, below = (curve(np.clip(center + x, z[0], z[-1])) for x in (at, -at))
+    return float(np.sqrt(((above - below)**2).mean(1).min()) / depth.max())
+
+def _no_step(potential: Potential, below: Plateau, above: Plateau) -> Iterator[str]:
+    "A warning if the faces differ and their vacuum levels do not."
+    least = max(_NO_STEP, 3 * below.std, 3 * above.std)
+    if abs(above.value - below.value) >= least or potential.levels.dipole is False: return
+    layer = potential.layer
+    differ = not faces_alike(layer) if layer else _lopsided(potential.profile(0.0)) > _LOPSIDED
+    if differ: yield ("no step between different faces: perhaps that of the dipole correction lies at the atoms, and one face is "
+                      "wrong; it belongs into the middle of the vacuum (VASP: DIPOL; QE: emaxpos)")
 
 # %% ../../nbs/data/01d_check.ipynb #2d9e4402
 _ON_EDGE = 1e-3  # eV by which a Fermi level may pass an edge
@@ -117,8 +163,8 @@ def potential_warnings(
     below, above = potential.vacuum()
     levels = potential.levels
     layer = potential.layer
-    found = [*_vacuum_warnings(below, above, layer, levels.dipole), *_stated_levels(potential, below, above),
-             *_gap_warnings(potential, profile), *levels.notes]
+    found = [*_vacuum_warnings(below, above, layer, levels.dipole), *_no_step(potential, below, above),
+             *_stated_levels(potential, below, above), *_gap_warnings(potential, profile), *levels.notes]
     if levels.kind == "total":
         found.append("LVTOT: the potential contains exchange and correlation and becomes flat late; prefer LVHAR")
     elif levels.kind == "unknown" and layer is not None and profile is not None:

@@ -38,7 +38,9 @@ _LEVER = 5.0  # Å between window and surface: over these a slope puts the vacuu
 def _upper_plateau(z: np.ndarray, phi: np.ndarray, edge: float, max_slope: float) -> Plateau:
     "The outermost window in which the potential is flat, or the flattest."
     tried = []
-    for high in np.arange(z[-1] - edge, z[-1] - np.ptp(z) / 4, -_WIDTH / 3):
+    highest = z[-1] - edge
+    lowest = max(z[-1] - np.ptp(z) / 4, _WIDTH if z[0] < 0 else -np.inf)  # not beyond the middle of the layer, z = 0
+    for high in np.append(highest, np.arange(highest - _WIDTH / 3, lowest, -_WIDTH / 3)):
         inside = (z > high - _WIDTH - 1e-6) & (z < high + 1e-6)
         value = phi[inside].mean()
         dz = z[inside] - z[inside].mean()
@@ -106,20 +108,40 @@ def _vacuum(v: np.ndarray) -> tuple[int, int]:
     return lowest + int(start[k]), int(stop[k] - start[k])
 
 # %% ../../nbs/data/01_profile.ipynb #f8eb6a36
-_MIN_STEP = 0.03  # eV; a smaller step in the vacuum is not looked for
+_MIN_STEP = 0.02  # eV; a smaller step in the vacuum is not looked for
+_TAIL = 1.75  # Å from the outermost atoms within which no step can be told from the tail of the layer
+_DECAYS = (1, 2, 4)  # 1/Å, of tails
+_RAMPS = (0, 0.5, 1, 1.5, 2, 3, 4)  # Å, widths of steps
 
 # %% ../../nbs/data/01_profile.ipynb #e1f0585c
-def _find_cut(v: np.ndarray, spacing: float) -> int:
-    "Sample of the vacuum v at the step of a dipole correction, or in the middle."
-    gap = max(1, round(0.5 / spacing))
-    mean = max(1, round(1 / spacing))
-    skip = len(v) // 4
-    if len(v) - 2 * skip < 2 * (gap + mean): return len(v) // 2
-    kernel = np.concatenate([np.full(mean, 1 / mean), np.zeros(2 * gap), np.full(mean, -1 / mean)])
-    jump = np.abs(np.convolve(v[skip:len(v) - skip], kernel, "valid"))
-    first, last = np.flatnonzero(jump >= 0.99 * jump.max())[[0, -1]]
-    if first == 0 or last == len(jump) - 1 or jump.max() < _MIN_STEP: return len(v) // 2
-    return skip + gap + mean + (first + last + 1) // 2
+def _smooth(x: np.ndarray) -> np.ndarray:
+    "An orthonormal basis [n, 8] of what a vacuum over the heights x may be: level, slope, tails at both ends."
+    tails = np.exp(-np.outer(x - x[0], _DECAYS))
+    return np.linalg.qr(np.column_stack([np.ones_like(x), x - x.mean(), tails, tails[::-1]]))[0]
+
+def _find_step(v: np.ndarray, spacing: float, well: float = -np.inf) -> tuple[float, float] | None:
+    "Middle, from the first sample, and width of the step in a vacuum, both Å; None if there is none. What is below `well` is none."
+    x = np.arange(len(v)) * spacing
+    left = x[(v <= well) & (x < x[-1] / 2)].max(initial=_TAIL - 1)
+    right = x[(v <= well) & (x > x[-1] / 2)].min(initial=x[-1] - _TAIL + 1)
+    inside = (x >= left + 1) & (x <= right - 1)
+    x = x[inside]
+    if len(x) < 12: return None
+    basis = _smooth(x)
+    out = lambda f: f - basis @ (basis.T @ f)
+    r = out(v[inside])
+    middles = (x[1:] + x[:-1]) / 2
+    best: tuple = (0, 0, 0, 0, 1)
+    for width in _RAMPS:
+        u = out(np.clip((x[:, None] - middles) / max(width, spacing) + 0.5, 0, 1))
+        within = (middles - width / 2 >= x[0]) & (middles + width / 2 <= x[-1])
+        norm = np.where(within & ((size := (u * u).sum(0)) > 1e-3), size, np.inf)
+        explained = (r @ u)**2 / norm
+        k = int(explained.argmax())
+        if explained[k] > 1.02 * best[0]: best = explained[k], middles[k], width, r @ u[:, k] / norm[k], norm[k]
+    explained, middle, width, height, norm = best
+    sigma = np.sqrt(max(r @ r - explained, 0) / (len(x) - basis.shape[1]))
+    return (float(middle), float(width)) if abs(height) > max(_MIN_STEP, 5 * sigma / np.sqrt(norm)) else None
 
 # %% ../../nbs/data/01_profile.ipynb #2b62216b
 def open_cell(
@@ -129,6 +151,11 @@ def open_cell(
     thickness: float | None = None,  # of the layer, Å, to tell the vacuum by; told by v if not given
 ) -> tuple[np.ndarray, np.ndarray]:  # height from the middle of the layer [L], Å; v in that order [L], eV
     "Cut the periodic potential in the vacuum, at the step of a dipole correction if there is one; ProfileError if it is flat."
+    return _open(z, v, center, thickness)[:2]
+
+# %% ../../nbs/data/01_profile.ipynb #58d474e1
+def _open(z: np.ndarray, v: np.ndarray, center: float | None, thickness: float | None) -> tuple[np.ndarray, np.ndarray, float]:
+    "What `open_cell` returns, and how much of either end belongs to the step, Å."
     z = np.asarray(z, float)
     v = np.asarray(v, float)
     _check_grid(z, v)
@@ -141,11 +168,21 @@ def open_cell(
     else:
         start = round((center + thickness / 2 - z[0]) / spacing)
         length = n - round(thickness / spacing)
-    cut = start + _find_cut(np.take(v, np.arange(start, start + length), mode="wrap"), spacing)
+    step = _find_step(np.take(v, np.arange(start, start + length), mode="wrap"), spacing, (v.max() + v.min()) / 2)
+    cut = start + (int(np.ceil(step[0] / spacing)) if step else length // 2)
     k = np.arange(cut, cut + n)
     middle = z[0] + spacing * (start + (length + n - 1) / 2)
     if center is not None: middle = center + n * spacing * np.round((middle - center) / (n * spacing))
-    return z[0] + spacing * k - middle, np.take(v, k, mode="wrap")
+    return z[0] + spacing * k - middle, np.take(v, k, mode="wrap"), _ends(step, length * spacing)
+
+_ROOM = 6.2  # Å of vacuum beside a step in which a window of 1.5 Å, 0.7 Å from the step, is 4 Å from the atoms
+
+def _ends(step: tuple[float, float] | None, vacuum: float) -> float:
+    "Å at either end that belong to a step, as of `_find_step`: no more than needed if it is close to the layer."
+    if step is None: return _EDGE
+    middle, width = step
+    needed = width / 2 + 0.35
+    return max(_EDGE, needed) if min(middle, vacuum - middle) > _ROOM else needed
 
 # %% ../../nbs/data/01_profile.ipynb #ecf7430e
 @dataclass(frozen=True, eq=False, repr=False)
@@ -194,8 +231,8 @@ class Profile:
     ) -> "Profile":  # from the Fermi level
         "The profile of a periodic potential (vbm, cbm in v's eV and id by name); ProfileError without vacuum level."
         edges = {k: x - efermi for k in ("vbm", "cbm") if (x := known.pop(k, None)) is not None}
-        z, v = open_cell(z, v, center, thickness)
-        return cls(z, v - efermi, **edges, **known)
+        z, v, edge = _open(z, v, center, thickness)
+        return cls(z, v - efermi, edge=edge, **edges, **known)
     def flip(self) -> "Profile":
         "The profile of the layer turned upside down."
         return replace(self, z=-self.z[::-1], phi=self.phi[::-1], phi_top=self.phi_bottom, phi_bottom=self.phi_top)
