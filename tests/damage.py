@@ -123,10 +123,25 @@ def formats() -> dict[str, SimpleNamespace]:
         "unnamed": of("potential", locpot), "vaspout": of("vaspout.h5", hdf5_bytes()),
         "gpw": of("a.gpw", (calculations / "gpaw/graphene.gpw").read_bytes()[:20000]),
         "database": of("x.db", database_bytes()),
-        "cif": of("x.cif", CIF), "poscar": of("POSCAR", POSCAR), "xyz": of("x.extxyz", XYZ), "other": of("x.dat", XYZ)}
+        "cif": of("x.cif", CIF), "poscar": of("POSCAR", POSCAR), "xyz": of("x.extxyz", XYZ), "other": of("x.dat", XYZ),
+        "jarvis": of("x.json", json.dumps([JARVIS, JARVIS | {"jid": "2"}]).encode()), "optimade": of("x.json", json.dumps(OPTIMADE).encode()),
+        "xdatcar": of("XDATCAR", XDATCAR), "pwxml": of("pw.xml", PW_XML), "h5": of("x.h5", hdf5_bytes()),
+        **{name: of(Path(name).name, (CASES / name).read_bytes()) for name in KEPT}}
 
 
-STRUCTURES = ("cif", "poscar", "xyz", "other", "database")
+CASES = ROOT / "tests/files/structures"
+KEPT = tuple(sorted(str(p.relative_to(CASES)) for p in CASES.rglob("*") if p.is_file()))  # files as people have them
+STRUCTURES = ("cif", "poscar", "xyz", "other", "database", "jarvis", "optimade", "xdatcar", "pwxml", "h5", *KEPT)
+WSSE = ["W", "S", "Se"], [[0, 0, 9.1], [1.6, .9, 10.7], [1.6, .9, 7.5]], [[3.25, 0, 0], [-1.625, 2.8146, 0], [0, 0, 18.25]]
+JARVIS = {"jid": "1", "atoms": dict(elements=WSSE[0], coords=WSSE[1], lattice_mat=WSSE[2], cartesian=True)}
+OPTIMADE = {"data": [{"id": "a/1", "type": "structures", "attributes": dict(
+    species_at_sites=["metal", "S", "Se"], cartesian_site_positions=WSSE[1], lattice_vectors=WSSE[2], dimension_types=[1, 1, 0],
+    species=[dict(name="metal", chemical_symbols=["W"], concentration=[1.0])])}], "meta": {"api_version": "1.1.0"}}
+XDATCAR = POSCAR.split(b"Cartesian")[0] + b"".join(
+    b"Direct configuration= %5d\n 0 0 .5\n .6667 .3333 .587\n .6667 .3333 .413\n" % k for k in (1, 2, 3))
+PW_XML = (b'<?xml version="1.0"?><qes:espresso xmlns:qes="q"><output><atomic_structure nat="2"><atomic_positions><atom name="C" index="1">0 0 9'
+          b'</atom><atom name="C" index="2">0 2.69 9</atom></atomic_positions><cell><a1>4.66 0 0</a1><a2>-2.33 4.04 0</a2><a3>0 0 30</a3></cell>'
+          b"</atomic_structure></output></qes:espresso>")
 
 # damage without hypothesis: fast, and far enough from the good file
 

@@ -84,6 +84,8 @@ def _expand(text: str) -> tuple[Any, dict, list[str]]:
     for tolerance in _TOLERANCES:
         parser = CifParser.from_str(text, occupancy_tolerance=1000, site_tolerance=tolerance)
         block = next(iter(parser.as_dict().values()))
+        full = block.get("_atom_site_occupancy", [])
+        full[:] = ["1" if x in ("?", ".") else x for x in full]  # not stated, where pymatgen takes a dot for nothing
         if structure is None: _check_elements(block)
         structure = parser.parse_structures(primitive=False, on_error="raise")[0]
         if len(structure) > 2000 or not _near(structure): break

@@ -54,7 +54,7 @@ _MOST_ATOMS = 1_000_000  # in a cell: more is no sensible file
 
 def _counts(line: str) -> list[int] | None:
     "Numbers of atoms, if a line holds nothing else."
-    words = line.split("!")[0].split()
+    words = re.sub("[!#].*", "", line).split()
     return list(map(int, words)) if words and all(re.fullmatch(r"\d{1,18}", w) for w in words) else None
 
 def _is_poscar(text: str) -> bool:
@@ -75,17 +75,19 @@ def _beside(path: Path) -> list[str]:
 
 def _in_comment(comment: str, counts: list[int]) -> list[str]:
     "The elements that a comment lists, or those of a formula with just these numbers; none if it does not."
-    formula = re.findall(r"([A-Z][a-z]?)(\d*)", comment)
     words = comment.split()
     if all(re.fullmatch("[A-Z][a-z]?", w) for w in words) and len(words) == len(counts): return words
-    exact = re.fullmatch(r"(\s*[A-Z][a-z]?\d*)+\s*", comment) and [int(n or 1) for _, n in formula] == counts
-    return [symbol for symbol, _ in formula] if exact else []
+    for text in ("".join(words), *words):
+        formula = re.findall(r"([A-Z][a-z]?)(\d*)", text)
+        exact = re.fullmatch(r"([A-Z][a-z]?\d{0,9})+", text) and [int(n or 1) for _, n in formula] == counts
+        if exact and len(formula) > 1: return [symbol for symbol, _ in formula]
+    return []
 
 # %% ../../nbs/data/00d_codes.ipynb #cod00039
 def _vasp4_symbols(lines: list[str], counts: list[int], path: Path) -> list[str]:
     "The elements of a POSCAR that does not name them in its sixth line; StructureError if they cannot be known."
     from ase.data import atomic_numbers
-    ends = [re.sub("[_/].*", "", line.split()[-1]) if line.split() else "" for line in lines[-sum(counts):]]
+    ends = [re.sub(r"[_/\d].*", "", line.split()[-1]) if line.split() else "" for line in lines[-sum(counts):]]
     starts = np.cumsum([0, *counts[:-1]])
     behind = [ends[i] for i in starts if counts] if set(ends) - {"T", "F"} else []
     if [s for s, n in zip(behind, counts) for _ in range(n)] != ends: behind = []
@@ -115,7 +117,7 @@ def _poscar(text: str, path: Path) -> Any:
     coordinates = lines[start + 1:start + 1 + sum(counts)]
     if len(coordinates) < sum(counts):
         raise StructureError(f"the file ends after {len(coordinates)} of {sum(counts)} atoms; copy it again.")
-    symbols = _vasp4_symbols([lines[0], *coordinates], counts, path) if old else lines[5].split("!")[0].split()
+    symbols = _vasp4_symbols([lines[0], *coordinates], counts, path) if old else re.sub("[!#].*", "", lines[5]).split()
     if len(symbols) != len(counts): raise StructureError(f"{len(symbols)} elements and {len(counts)} numbers of atoms; correct lines 6 and 7.")
     numbers = [_element(re.sub("[_/.].*", "", s)) for s in symbols]
     head = ["", *(re.sub(r"(?<=[\d.])[dD](?=[-+\d])", "e", line) for line in lines[1:5]), "H " * len(counts), " ".join(map(str, counts))]
@@ -182,6 +184,7 @@ def _pw_cell(system: Any, cards: list[str]) -> tuple[np.ndarray, float]:
     if ibrav: return _pw_lattice(ibrav, a, b, c, cos), a
     unit = next((line for line in cards if line.startswith("CELL_PARAMETERS")), "").lower()
     if not unit: raise StructureError("ibrav = 0 and no CELL_PARAMETERS; write the lattice vectors.")
+    if "alat" in unit and "=" not in unit and not a: raise StructureError("CELL_PARAMETERS in alat, without celldm(1) or A; write one.")
     cell, alat = get_cell_parameters(cards, None if "bohr" in unit or "angstrom" in unit else a or None)
     return cell, a or alat or float(np.linalg.norm(cell[0]))
 

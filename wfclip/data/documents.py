@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .layer import StructureError
 
 # %% ../../nbs/data/00e_documents.ipynb #doc00006
@@ -30,9 +32,13 @@ def _optimade(document: Mapping) -> Any:
     sites = [shares.get(name, {name: 1}) for name in document["species_at_sites"]]
     if any(not site or "X" in site for site in sites): raise StructureError("a site without an element; give an ordered structure.")
     pbc = tuple(map(bool, document.get("dimension_types") or (1, 1, 1)))
-    vectors = document["lattice_vectors"]
-    if any(v is None or None in v for v in vectors): raise StructureError("a lattice vector is missing; give all three.")
-    return Structure(Lattice(vectors, pbc), sites, document["cartesian_site_positions"], coords_are_cartesian=True)
+    where = np.array(document["cartesian_site_positions"], float)
+    vectors = [v for v in document["lattice_vectors"] if v and None not in v]
+    if len(vectors) == 2 and pbc == (True, True, False):  # nothing is periodic along the third
+        normal = np.cross(*vectors) / np.linalg.norm(np.cross(*vectors))
+        vectors.append(normal * (15 + np.ptp(where @ normal)))
+    if len(vectors) < 3: raise StructureError("a lattice vector is missing; give all three.")
+    return Structure(Lattice(vectors, pbc), sites, where, coords_are_cartesian=True)
 
 # %% ../../nbs/data/00e_documents.ipynb #doc00008
 _KINDS: dict[tuple[str, ...], Callable[[Mapping], Any]] = {
