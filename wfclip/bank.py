@@ -16,14 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from .blend import fit_profiles
 from .calibrate import Calibration, _step_unit
 from .data.dataset import Split, WorkFunctionDataset, _energy_zero
 from .encode import Features, encode, encode_profiles, graph_options
 from .energies import FACES, MIN_GAP, energy_names
-from .files import write_tensors
+from .files import Stored, write_tensors
 from .nn.clip import WFClip
 from .regress import KernelRidge, Probe, fit_kernel, fit_probe
 
@@ -284,14 +283,14 @@ def read_bank(
 ) -> Bank:
     "Read a bank; ValueError if the file is none."
     if not Path(path).is_file(): raise ValueError(f"{path}: no bank of training profiles there; did the run finish?")
+    stored = Stored(path)
+    header = stored.about
+    t = dict(stored)
     try:
-        with safe_open(path, "pt") as f:
-            header = json.loads(f.metadata()["wfclip"])
-            t = {k: f.get_tensor(k) for k in f.keys()}
         t |= {k: t[k].float() for k in _HALF}
         fits: dict = {name: fit(*(t[f"{name}.{k}"] for k in keys)) for name, (fit, keys) in _FITS.items()}
         scores = {k.removeprefix("score."): v for k, v in t.items() if k.startswith("score.")}
         return Bank(header["ids"], header["formulas"], header["logit_scale"], **{k: t[k] for k in _TENSORS}, **fits,
                     calibration=Calibration(scores, t["unlike"], t.get("fold"), tuple(header["powers"]), tuple(header["logit"])), midgap=header["midgap"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as e:
+    except (KeyError, TypeError, ValueError) as e:
         raise ValueError(f"{path}: not a bank, or one of an older version ({e}).") from None

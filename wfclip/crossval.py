@@ -14,7 +14,6 @@ from itertools import product
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from .bank import calibration_scores, computed_energies, energy_scores, head_energies, unlikeness
 from .calibrate import Calibration, conformal_radius, difficulty, fit_logit
@@ -22,7 +21,7 @@ from .data.dataset import Split, WorkFunctionDataset
 from .encode import encode, encode_profiles, graph_options
 from .energies import POLAR, energy_names
 from .evaluate import error_metrics, metal_errors, retrieval_metrics
-from .files import WEIGHTS, read_header, write_tensors
+from .files import WEIGHTS, Stored, write_tensors
 from .nn.clip import WFClip
 
 # %% ../nbs/11a_crossval.ipynb #f8bb2699
@@ -92,8 +91,9 @@ def read_left_out(
 ) -> OutOfFold:
     "Stored out-of-fold predictions, beside the computed values; ValueError if the dataset lacks a material."
     path = WEIGHTS / "left-out.safetensors" if path is None else path
-    tensors = load_file(path)
-    ids = read_header(path)[0]["ids"]
+    stored = Stored(path)
+    tensors = dict(stored)
+    ids = stored.about["ids"]
     where = {name: i for i, name in enumerate(data.ids)}
     missing = [name for name in ids if name not in where]
     if missing: raise ValueError(f"{path}: {missing[0]} and {len(missing) - 1} more are not in {data.path}; give the data of the training.")

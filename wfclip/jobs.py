@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from .files import write_json, write_text
+from .files import owned, read_json, write_json, write_text
 
 # %% ../nbs/12c_jobs.ipynb #6e8224d0
 def _process_share() -> tuple[int, int]:  # number of this process, from 0; how many there are
@@ -93,7 +93,7 @@ def _open_folder(job: Job) -> None:
         if any(p.name[0] != "." for p in job.folder.iterdir()) and not path.exists():
             raise ValueError(f"{job.folder}: not a folder of unfinished work; remove it, or write to another --out.")
         write_json(path, about)
-    found = json.loads(path.read_text())
+    found = read_json(path)
     if changed := [k for k in about if found.get(k) != about[k]]:
         raise ValueError(f"{job.folder}: unfinished work of another command, which differs in {', '.join(changed)}; give that "
                          "command again, or remove the folder.")
@@ -164,7 +164,7 @@ def _join_shards(
     if len(job.done()) < job.shards: return None
     with _only_one(job.folder / "job.json") as mine:
         if not mine or len(job.done()) < job.shards: return None
-        tallies = [Tally(**json.loads(job.path(k, ".json").read_text())) for k in range(job.shards)]
+        tallies = [Tally(**read_json(job.path(k, ".json"))) for k in range(job.shards)]
         joined = job.folder / f"joined{job.out.suffix}"
         write(joined)
         os.replace(joined, job.out)
@@ -185,6 +185,10 @@ def run_job(
     "Do the share of this process, and join what all have done if that is everything; ValueError if folder or sources do not fit."
     rank, world = _process_share()
     _open_folder(job)
+    with owned(job.folder, f".lock-{rank}-of-{world}"): return _do_share(job, cut, work, write, report, rank, world)
+
+def _do_share(job, cut, work, write, report, rank, world) -> Tally | None:
+    "The same, in a process that is the only one to do this share."
     if _is_finished(job):
         shutil.rmtree(job.folder, ignore_errors=True)
         report(f"{job.out}: complete already; remove it to make it again.")

@@ -6,7 +6,6 @@
 __all__ = ['Lessons', 'read_lessons', 'of_layers', 'TeachConfig', 'teach']
 
 # %% ../nbs/09b_teach.ipynb #894d90f8
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -16,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import nn
 from torch.nn.functional import smooth_l1_loss
 from ase.data import chemical_symbols
@@ -26,7 +24,7 @@ from .config import WFClipConfig
 from .data.graph import Batch, GraphStore, flat_graphs
 from .data.layer import Layer
 from .encode import _encode_pieces
-from .files import write_json, write_tensors
+from .files import Stored, write_json, write_tensors
 from .nn.clip import read_config, read_taught, save_taught
 from .nn.crystal import CrystalEncoder
 from .train import _autocast, _parameter_groups
@@ -258,9 +256,9 @@ def _continue(student: _Student, optimizer: torch.optim.Optimizer, out: Path, ab
     "Go on where a folder stopped, if it holds anything; the records so far. ValueError if it holds another teaching."
     path = out / "last/state.safetensors"
     if not path.is_file(): return []
-    with safe_open(path, "pt") as f:
-        header = json.loads(f.metadata()["wfclip"])
-        state = {k: f.get_tensor(k) for k in f.keys()}
+    stored = Stored(path)
+    header = stored.about
+    state = dict(stored)
     if header["about"] != about: raise ValueError(f"{out}: holds the teaching of other lessons or by another recipe; choose another folder.")
     student.load_state_dict({k.removeprefix("student."): t for k, t in state.items() if k.startswith("student.")})
     moments: dict[int, dict] = {}

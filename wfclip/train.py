@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 import warnings
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
@@ -23,7 +24,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from tqdm.auto import tqdm
 
 from .bank import build_bank, write_bank
@@ -32,7 +32,7 @@ from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch, to_device
 from .encode import _encode_pieces, graph_options
 from .evaluate import retrieval_metrics
-from .files import WEIGHTS, write_json, write_tensors, write_text
+from .files import WEIGHTS, Stored, owned, read_header, read_json, write_json, write_tensors, write_text
 from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, read_taught, taught_differences
 from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
 from .plot import plot_curves, save_figure
@@ -123,7 +123,7 @@ class Trainer:
     ):
         torch.manual_seed(training.draw)
         self.training = training
-        self.ids = data.ids
+        self.data = data
         self.split = split
         self.device = device
         self.model = WFClip(config).to(device)
@@ -206,7 +206,7 @@ class _NotFinite(ValueError): "A loss that is NaN or infinite."
 def _check_loss(trainer: Trainer, name: str, loss: float, index: np.ndarray) -> None:
     "_NotFinite, a ValueError, with the materials of the batch that was trained last, if a loss is NaN or infinite."
     if not math.isfinite(loss):
-        materials = ", ".join(trainer.ids[i] for i in index)
+        materials = ", ".join(trainer.data.ids[i] for i in index)
         raise _NotFinite(f"the {name} of epoch {trainer.epoch + 1} is {loss}, after the batch of {materials}")
 
 # %% ../nbs/10_train.ipynb #a02a62e9
@@ -250,7 +250,7 @@ def _epochs_kept(out: Path) -> int:
     "The epoch that a resumed run goes on from: that of its last checkpoint, 0 without one."
     path = out / "last/state.safetensors"
     if not path.is_file(): return 0
-    with safe_open(path, "pt") as f: return json.loads(f.metadata()["wfclip"])["epoch"]
+    return read_header(path)[0]["epoch"]
 
 def load_checkpoint(
     trainer: Trainer,  # of the same configuration; changed in place
@@ -259,9 +259,8 @@ def load_checkpoint(
     "Continue from the last checkpoint, if there is one."
     path = out / "last/state.safetensors"
     if not path.is_file(): return False
-    with safe_open(path, "pt") as f:
-        header = json.loads(f.metadata()["wfclip"])
-        state = {k: f.get_tensor(k) for k in f.keys()}
+    stored = Stored(path)
+    state = dict(stored)
     part = lambda prefix: {k[len(prefix):]: t for k, t in state.items() if k.startswith(prefix)}
     trainer.model.load_state_dict(part("model."))
     moments: dict[int, dict] = {}
@@ -271,9 +270,9 @@ def load_checkpoint(
         like = weights[int(i)]
         moments.setdefault(int(i), {})[name] = torch.empty_like(like).copy_(t) if t.dim() else t  # in memory like the weight
     trainer.optimizer.load_state_dict(trainer.optimizer.state_dict() | dict(state=moments))
-    trainer.epoch = header["epoch"]
-    trainer.best = header["best"]
-    with safe_open(out / "model.safetensors", "pt") as f: trainer.best_state = {k: f.get_tensor(k) for k in f.keys()}
+    trainer.epoch = stored.about["epoch"]
+    trainer.best = stored.about["best"]
+    trainer.best_state = dict(Stored(out / "model.safetensors"))
     return True
 
 # %% ../nbs/10_train.ipynb #54c8b3bd
@@ -380,7 +379,7 @@ def read_run(
     config = read_config(out)
     if "training" not in config or not (out / "split.json").is_file():
         raise ValueError(f"{out}: a model, but not the folder of a training run.")
-    split = Split.from_dict(json.loads((out / "split.json").read_text()), data.ids)
+    split = Split.from_dict(read_json(out / "split.json"), data.ids)
     return Run(WFClipConfig.from_dict(config["model"]), TrainConfig(**config["training"]), split)
 
 # %% ../nbs/10_train.ipynb #f2f704d2
@@ -480,9 +479,15 @@ def _train(config, data, out, training, device, resume, checkpoint_seconds, prog
         config, training, split = together(lambda: read_run(out, data))
         _check_processes(training, split, world())
     else: config, training, split = on_first(lambda: _start_run(config, training, data, out))
-    trainer = Trainer(config, training, data, split, device)
-    if not (resume and together(lambda: load_checkpoint(trainer, out))) and training.start != "random":
-        trainer.model.load_state_dict(trainer.model.state_dict() | together(lambda: _start_weights(config, training.start)))
+    with ExitStack() as stack:
+        on_first(lambda: stack.enter_context(owned(out)))
+        _work(Trainer(config, training, data, split, device), out, resume, checkpoint_seconds, progress)
+
+def _work(trainer: Trainer, out: Path, resume: bool, checkpoint_seconds: float, progress: bool) -> None:
+    "Train what is new or to be resumed, in a folder of one's own."
+    start = trainer.training.start
+    if not (resume and together(lambda: load_checkpoint(trainer, out))) and start != "random":
+        trainer.model.load_state_dict(trainer.model.state_dict() | together(lambda: _start_weights(trainer.model.config, start)))
     _run_epochs(trainer, out, checkpoint_seconds, progress and rank() == 0)
-    bank = lambda: build_bank(WFClip.from_pretrained(out).to(device), data, split)
+    bank = lambda: build_bank(WFClip.from_pretrained(out).to(trainer.device), trainer.data, trainer.split)
     on_first(lambda: write_bank(bank(), out / "bank.safetensors"))

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from .graph import flat_graphs
 from .layer import Layer
 from .profile import Profile
-from ..files import PACKAGE, write_arrays, write_tensors
+from ..files import PACKAGE, Stored, write_arrays, write_tensors
 
 # %% ../../nbs/data/04a_format.ipynb #5e6e1790
 FORMAT = "wfclip-dataset-1"
@@ -91,13 +90,14 @@ _OF_EDGES = ("edge_src", "edge_dst", "edge_dist", "edge_nearest", "edge_y")
 _PTR = (dict(numbers="atom_ptr", positions="atom_ptr", phi="phi_ptr", density="density_ptr")
         | dict.fromkeys(_OF_EDGES, "edge_ptr"))  # which array says where the materials begin
 _CUTOFF = 8.0  # Å, of the crystal graphs in a file
+_AT_ONCE = 2**26  # bytes; an array that is larger is never read as a whole
 _Parts = Sequence[tuple[str | os.PathLike, np.ndarray]]  # files, and which of their materials to take
 
 def _column(path: str | os.PathLike, name: str) -> np.ndarray:
     "One array of a file, mapped; NaN for a property that an older file lacks."
-    with safe_open(path, "pt") as f:
-        missing = name in PROPERTIES and name not in f.keys()
-        return np.full(f.get_slice("cell").get_shape()[0], np.nan) if missing else f.get_tensor(name).numpy()
+    stored = Stored(path, most=_AT_ONCE)
+    missing = name in PROPERTIES and name not in stored
+    return np.full(stored.layout["cell"]["shape"][0], np.nan) if missing else stored[name].numpy()
 
 def _rows(name: str, path: str | os.PathLike, keep: np.ndarray) -> np.ndarray:
     "Which rows of an array belong to the materials to keep, bool."
@@ -169,13 +169,12 @@ def open_dataset(
 ) -> tuple[dict, dict]:  # header, arrays by name
     "Map a dataset file; ValueError if it is none."
     if not Path(path).is_file(): raise ValueError(f"{path}: no such dataset file.")
-    try: file = safe_open(path, "pt")
-    except (SafetensorError, OSError): raise ValueError(f"{path}: not a dataset file, or damaged; wfclip data build makes one.") from None
-    header = json.loads((file.metadata() or {}).get("wfclip", "{}"))
+    stored = Stored(path, most=_AT_ONCE)
+    header = stored.about
     if header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")
     unknown = np.full(len(header["ids"]), np.nan)
-    return header, dict.fromkeys(PROPERTIES, unknown) | {k: file.get_tensor(k).numpy() for k in file.keys()}
+    return header, dict.fromkeys(PROPERTIES, unknown) | {k: t.numpy() for k, t in stored.items()}
 
 # %% ../../nbs/data/04a_format.ipynb #bd7741a7
 def stored_segment(

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import normalize
 
 from ..config import WFClipConfig
 from ..data.graph import Batch
-from ..files import WEIGHTS, write_json, write_tensors
+from ..files import WEIGHTS, Stored, read_json, write_json, write_tensors
 from .crystal import CrystalEncoder
 from .heads import PropertyHeads, heads_loss
 from .loss import Temperature, contrastive_loss
@@ -96,8 +94,7 @@ def read_config(
     "Read and check config.json; ValueError in one sentence if it is none of ours."
     path = Path(folder) / "config.json"
     if not path.is_file(): raise ValueError(f"{folder}: no config.json there; is this the folder of a trained model?")
-    try: config = json.loads(path.read_text())
-    except ValueError as e: raise ValueError(f"{path}: not JSON ({e}).") from None
+    config = read_json(path)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ValueError(f"{path}: not the configuration of a model of the format {FORMAT}.")
     return config
@@ -105,8 +102,8 @@ def read_config(
 # %% ../../nbs/nn/09_clip.ipynb #4731421c
 def _load_weights(model: nn.Module, path: Path) -> None:
     "Read a model's weights in place; ValueError with the reason if they are not its own."
-    try: model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as e:
+    try: model.load_state_dict(dict(Stored(path)))
+    except (OSError, RuntimeError) as e:
         raise ValueError(f"{path}: no weights for this configuration ({str(e).splitlines()[0]}).") from None
 
 # %% ../../nbs/nn/09_clip.ipynb #05cbaa94
