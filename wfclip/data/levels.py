@@ -78,23 +78,43 @@ def _levels(path: Path, whole: bool = True, notes: Sequence[str] = (), **known: 
     return replace(levels, notes=tuple(notes))
 
 # %% ../../nbs/data/01a_levels.ipynb #e813a75a
-_NO_BANDS = dict.fromkeys(("vbm", "cbm", "gap"))
+_NO_BANDS: dict[str, Any] = dict.fromkeys(("vbm", "cbm", "gap")) | dict(notes=())
 
 # %% ../../nbs/data/01a_levels.ipynb #946c38ca
-def _edges(points: Sequence[tuple[str, array]]) -> dict[str, float]:
-    "vbm, cbm, gap of (spin component, level and occupation of each band in turn) at each k-point; {} if unknown."
+_BROKEN = 0.3  # bands by which the mean number of filled ones may differ from a whole number, or eV by which smearing moves E_F into a band
+_NARROW = 0.1  # eV; a smaller gap with levels filled in part is none
+
+def _filled(bands: Sequence[np.ndarray], full: float) -> tuple[float, float] | None:
+    "Highest level of the filled bands of one spin component and lowest of the others, eV; None in a metal."
+    count = float(np.mean([b[:, 1].sum() for b in bands])) / full
+    n = round(count)
+    if abs(count - n) > _BROKEN or n > len(bands[0]): return None
+    levels = [np.sort(b[:, 0]) for b in bands]
+    return max((e[n - 1] for e in levels if n), default=-np.inf), min((e[n] for e in levels if len(e) > n), default=np.inf)
+
+
+# %% ../../nbs/data/01a_levels.ipynb #977c9cb2
+def _edges(points: Sequence[tuple[str, array]], efermi: float | None = None) -> dict[str, Any]:
+    "vbm, cbm, gap, notes of (spin component, level and occupation of each band in turn) at each k-point; {} if unknown."
     bands = [(spin, np.array(values).reshape(-1, 2)) for spin, values in points]
     energy, filling = np.concatenate([np.empty((0, 2)), *(b for _, b in bands)]).T
-    if not energy.size or not np.isfinite([energy, filling]).all(): return {}
+    if not energy.size or not np.isfinite([energy, filling]).all() or len({len(b) for _, b in bands}) > 1: return {}
     full = 2 if filling.max() > 1.5 else 1
-    occupied = filling > full / 2
-    if not occupied.any(): return {}
-    vbm = energy[occupied].max()
-    cbm = energy[~occupied].min(initial=np.inf)
-    crossing = len({(spin, (b[:, 1] > full / 2).sum()) for spin, b in bands}) > len({spin for spin, _ in bands})
+    if filling.max() <= full / 2: return {}
+    spins = {spin for spin, _ in bands}
+    edges = [_filled([b for s, b in bands if s == spin], full) for spin in spins]
+    if None in edges: return dict(gap=0.0)
+    vbm, cbm = (float(x) for x in (max(e[0] for e in edges if e), min(e[1] for e in edges if e)))
+    crossing = len({(spin, (b[:, 1] > full / 2).sum()) for spin, b in bands}) > len(spins)
+    far = efermi is None or not vbm - _BROKEN < efermi < cbm + _BROKEN
     partly = (filling > 0.05 * full) & (filling < 0.95 * full)
-    if partly.any() or crossing or vbm >= cbm: return dict(gap=0.0)
-    return dict(vbm=float(vbm)) | (dict(cbm=float(cbm), gap=float(cbm - vbm)) if np.isfinite(cbm) else {})
+    if vbm >= cbm or crossing and far or partly.any() and cbm - vbm < _NARROW: return dict(gap=0.0)
+    known: dict[str, Any] = dict(vbm=vbm) | (dict(cbm=cbm, gap=cbm - vbm) if np.isfinite(cbm) else {})
+    if partly.any():
+        worst = filling[partly][np.abs(filling[partly] / full - 0.5).argmin()] / full
+        known["notes"] = (f"a level is filled to {worst:.2f}, as by smearing; bands were counted, which gives a valence band maximum of {vbm:.3f} eV and "
+                          f"a conduction band minimum of {cbm:.3f} eV; check them with less smearing or a finer mesh.",)
+    return known
 
 # %% ../../nbs/data/01a_levels.ipynb #69d131c5
 _OUTCAR = re.compile(r"""\s*+(?=[-EFGILbksv])(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
@@ -138,7 +158,7 @@ def _scan_outcar(lines: Iterator[str]) -> tuple[dict[str, Any], dict[str, str], 
         elif name == "spin": spin = value
         elif name == "bands": points.append((spin, _bands(lines)))
         elif name == "rule" and points:
-            found |= _edges(points)
+            found |= dict(notes=()) | _edges(points, found.get("efermi"))
             points = []
         elif name == "end": whole = True
     return found | dict(kpoints=tuple(kpoints)), tags, whole
@@ -170,6 +190,7 @@ class _Vasprun:
         self.tags: dict[str, str] = {}
         self.spin = "1"
         self.points: list[tuple[str, array]] = []
+        self.whole = self.points  # of the last step that is complete
     def start(self, tag: str, attributes: dict[str, str]):
         comment = attributes.get("comment", "")
         self.text = ""
@@ -190,7 +211,7 @@ class _Vasprun:
             values = [_number(x) for x in value.split()]
             self.points[-1][1].extend([nan if x is None else x for x in values] if len(values) == 2 else (nan, nan))
         elif name == "eigenvalues" and self.place[1:] == ["calculation"]:
-            self.found |= _NO_BANDS | _edges(self.points)
+            self.whole = self.points
         elif name == "v" and self.place[1:] == ["kpoints", "varray"]:
             point = tuple(x for x in map(_number, value.split()) if x is not None)
             if len(point) == 3: self.found["kpoints"] = (*self.found.get("kpoints", ()), point)
@@ -212,7 +233,8 @@ def read_vasprun(
         parser.close()
     except ProfileError as error: raise ProfileError(f"{path}: {error}") from None
     except (ElementTree.ParseError, ValueError, LookupError): whole = False
-    return _levels(path, whole, **target.found, **_settings(target.tags))
+    found = target.found | _edges(target.whole, target.found.get("efermi"))
+    return _levels(path, whole, **found, **_settings(target.tags))
 
 # %% ../../nbs/data/01a_levels.ipynb #80b36736
 def _read_incar(path: str | os.PathLike) -> Levels:

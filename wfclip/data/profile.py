@@ -119,6 +119,7 @@ def _smooth(x: np.ndarray) -> np.ndarray:
     tails = np.exp(-np.outer(x - x[0], _DECAYS))
     return np.linalg.qr(np.column_stack([np.ones_like(x), x - x.mean(), tails, tails[::-1]]))[0]
 
+# %% ../../nbs/data/01_profile.ipynb #fea0eaf0
 def _find_step(v: np.ndarray, spacing: float, well: float = -np.inf) -> tuple[float, float] | None:
     "Middle, from the first sample, and width of the step in a vacuum, both Å; None if there is none. What is below `well` is none."
     x = np.arange(len(v)) * spacing
@@ -138,10 +139,19 @@ def _find_step(v: np.ndarray, spacing: float, well: float = -np.inf) -> tuple[fl
         norm = np.where(within & ((size := (u * u).sum(0)) > 1e-3), size, np.inf)
         explained = (r @ u)**2 / norm
         k = int(explained.argmax())
-        if explained[k] > 1.02 * best[0]: best = explained[k], middles[k], width, r @ u[:, k] / norm[k], norm[k]
+        height = r @ u[:, k] / norm[k]
+        if explained[k] <= 1.02 * best[0] or not _seen(x, v[inside], middles[k], width, height): continue
+        best = explained[k], middles[k], width, height, norm[k]
     explained, middle, width, height, norm = best
     sigma = np.sqrt(max(r @ r - explained, 0) / (len(x) - basis.shape[1]))
     return (float(middle), float(width)) if abs(height) > max(_MIN_STEP, 5 * sigma / np.sqrt(norm)) else None
+
+
+# %% ../../nbs/data/01_profile.ipynb #6a1983ef
+def _seen(x: np.ndarray, v: np.ndarray, middle: float, width: float, height: float) -> bool:
+    "Whether v differs by this height across a step, as it does not where a tail takes the shape of one."
+    after, before = (v[(side > width / 2) & (side < width / 2 + 0.75)] for side in (x - middle, middle - x))
+    return bool(len(after) and len(before)) and abs(after.mean() - before.mean() - height) < 0.3 * abs(height) + 0.005
 
 # %% ../../nbs/data/01_profile.ipynb #2b62216b
 def open_cell(

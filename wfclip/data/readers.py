@@ -38,6 +38,7 @@ class Potential:
     center: float | None = None  # height of the middle of the layer above the cell's origin, Å
     levels: Levels = Levels()  # energies that the calculation states, in the same zero
     notes: tuple[str, ...] = ()  # how it was understood
+    columns: bool = False  # whether it is a text, whose author may have subtracted the Fermi level
 
     def __repr__(self):
         height = len(self.z) * float(self.z[1] - self.z[0])
@@ -68,8 +69,9 @@ def _profile(p: Potential, efermi: float | None) -> Profile:
     efermi = p.levels.efermi if efermi is None else efermi
     if efermi is not None: return _in_layer_frame(p, efermi)
     below, above = p.vacuum()
-    raise ProfileError(f"{p.path}: the Fermi level is not in this file nor found beside it; give efermi in eV from the same "
-                       f"zero of energy. In that zero the vacuum is at {below.value:.3f} eV below the layer and at "
+    missing = "the Fermi level is not in this file nor found beside it; give efermi in eV from the same zero of energy."
+    reason = next((note for note in p.levels.notes if "efermi" in note), missing)  # why it is not known, such as two that differ
+    raise ProfileError(f"{p.path}: {reason} In that zero the vacuum is at {below.value:.3f} eV below the layer and at "
                        f"{above.value:.3f} eV above it, the step is {above.value - below.value:z.3f} eV.")
 
 # %% ../../nbs/data/01c_readers.ipynb #c9f8e7a9
@@ -246,6 +248,55 @@ def _fit_period(z: np.ndarray, v: np.ndarray, height: float, where: str) -> tupl
     raise ProfileError(f"the heights cover {np.ptp(z) + spacing:.2f} Å and the cell in {where} is {height:.2f} Å high; give the "
                        "structure of this calculation, and heights in Å.")
 
+
+# %% ../../nbs/data/01c_readers.ipynb #ba32bcfc
+_MEAN = 0.05  # eV by which the mean of a potential over the cell may differ from what it should be
+_POSSIBLE = (1.0, 10.0)  # eV, work functions that are believed of two columns
+
+def _says_fermi(told: str) -> bool:
+    "Whether a header says that energies are measured from the Fermi level."
+    fermi = r"(?<![a-z])(?:e[-_ ]?f(?:ermi)?|ε_?f|fermi(?:[-_ ]?(?:level|energy))?)(?![a-z])"
+    told = re.sub(fermi, "§", told.lower())
+    if re.search(r"\b(not|un|before|without)[ -]?(yet )?(shifted|subtract|align|correct)", told): return False
+    zero = r"§\W*(is|was|has been|at|set|shifted|moved|aligned|=|:|\s)*\W*(to |at |as |= ?)*(the )?(zero|0(\.0*)?(?![.\d]))"
+    from_it = r"(?:relative|respect|referenced?|refer|measured|aligned|shifted|w\.?r\.?t\.?)\W*(?:to|from|by|with)?\W*(?:the )?§"
+    return bool(re.search(rf"{zero}|{from_it}|[-−–]\s*§|§ (is |was )?(subtracted|removed)|(subtract|minus)\w* (the )?§", told))
+
+def _is_shifted(p: Potential, beside: Levels) -> bool | None:
+    "Whether a potential is measured from the Fermi level that stands beside it already; None if that cannot be told."
+    e = beside.efermi or 0.0
+    votes = {shifted for shifted, mean in ((False, 0.0), (True, -e)) if abs(p.v.mean() - mean) < _MEAN}
+    if beside.vacuum:
+        below, above = p.vacuum()
+        found = np.sort([below.value, above.value])
+        votes |= {shifted for shifted, zero in ((False, 0.0), (True, e)) if np.abs(found - np.sort(beside.vacuum) + zero).max() < _MEAN}
+    return votes.pop() if len(votes) == 1 else None
+
+def _from_fermi(levels: Levels) -> Levels:
+    "Levels measured from the Fermi level among them."
+    zero = levels.efermi or 0.0
+    known: dict[str, Any] = {k: None if (x := getattr(levels, k)) is None else x - zero for k in ("vbm", "cbm")}
+    return replace(levels, efermi=0.0, vacuum=levels.vacuum and (levels.vacuum[0] - zero, levels.vacuum[1] - zero), **known)
+
+
+# %% ../../nbs/data/01c_readers.ipynb #acb69904
+_ASK = ("it is not clear from which zero {} is measured, {}; give its Fermi level as efermi, --efermi on the command line: 0 if it was "
+        "subtracted before, {:.4f} if it was not.")
+
+def _weigh(p: Potential, beside: Levels) -> Levels:
+    "What stands beside two columns, in their zero; without energies if it is not clear which that is."
+    told = p.levels.efermi is not None  # by the header
+    e = beside.efermi
+    if e is None or abs(e) < _MEAN and not told: return merge_levels([p.levels, beside])
+    shifted = told or (False if p.code else _is_shifted(p, beside))
+    levels = _from_fermi(beside) if shifted else beside
+    work_function = float(np.mean([side.value for side in p.vacuum()])) - (levels.efermi or 0.0)
+    if shifted is not None and (told or _POSSIBLE[0] <= work_function <= _POSSIBLE[1]):
+        return replace(levels, sources=tuple(dict.fromkeys(p.levels.sources + levels.sources)))
+    doubt = "neither header nor mean tells" if shifted is None else f"the work function would be {work_function:.2f} eV"
+    return replace(beside, efermi=None, vbm=None, cbm=None, vacuum=None, notes=(*beside.notes, _ASK.format(Path(p.path).name, doubt, e)))
+
+# %% ../../nbs/data/01c_readers.ipynb #1819ad70
 def _columns(path: Path, units: str | None, structure: Any, **_: Any) -> Potential:
     rows, told = _text_rows(path)
     table = _number_table(rows)
@@ -258,10 +309,14 @@ def _columns(path: Path, units: str | None, structure: Any, **_: Any) -> Potenti
     z = z * (height if fraction and height else _IN_ANGSTROM[length])
     v = v * ENERGY_UNITS[units]
     if found and height: z, v = _fit_period(z, v, height, found[1])
-    code = "Quantum ESPRESSO" if macroscopic else "VASP" if re.match("(?i)planar_average|potpavg", path.name) else ""
+    code = "Quantum ESPRESSO" if macroscopic else "VASP" if re.match("(?i)planar_average|potpavg|locpot", path.name) else ""
     notes = (f"structure from {found[1]}",) if found else ("no structure beside it: its middle is estimated",)
-    return Potential(z, v, code=code, unit=units, axis=axis, layer=layer, center=center,
-                     notes=notes + ("heights were fractions of the cell",) * fraction)
+    notes += ("heights were fractions of the cell",) * fraction
+    levels = Levels()
+    if _says_fermi(told):
+        levels = Levels(0.0, sources=(path.name,))
+        notes += ("measured from the Fermi level, as its header says",)
+    return Potential(z, v, code=code, unit=units, axis=axis, layer=layer, center=center, levels=levels, notes=notes, columns=True)
 
 # %% ../../nbs/data/01c_readers.ipynb #e99d5903
 def _optional(name: str, how: str):
@@ -401,9 +456,10 @@ def read_potential(
     path = Path(path)
     try:
         found = _read_any(path, units, structure, progress)
-        found = replace(found, path=str(path), id=_file_id(path), levels=merge_levels([found.levels, levels_beside(path)]),
-                        center=found.center if center is None else center)
+        found = replace(found, path=str(path), id=_file_id(path), center=found.center if center is None else center)
         check_potential(found.z, found.v, found.center, found.layer.thickness if found.layer else None)
+        beside = levels_beside(path)
+        found = replace(found, levels=_weigh(found, beside) if found.columns else merge_levels([found.levels, beside]))
     except StructureError as error:
         raise ProfileError(f"{path}: its structure {error.source} cannot be used, {error.problem}") from None
     except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(printable(f'{path}: '))}") from None
