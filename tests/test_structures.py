@@ -1,7 +1,5 @@
 """Files as people have them, in tests/files/structures: each gives the layer of a reference, or is refused truly."""
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest

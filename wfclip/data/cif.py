@@ -29,7 +29,7 @@ def _plain_cif(text: str) -> str:
         return f"'{words}'" if words else "?"
     def name(m: re.Match) -> str:
         small = m[0].lower().replace(".", "_")
-        return _CAPITALS.get(small, small)
+        return _CAPITALS.get(small) or small
     text = re.sub(r"(?ms)^;(.*?)^;", quoted, text.replace("\r\n", "\n").replace("\r", "\n"))
     text = re.sub(r"(?im)^[ \t]*(data_|loop_)", lambda m: m[1].lower(), text)
     return "\n".join(filter(str.strip, re.sub(r"(?m)(?:^|(?<=[ \t]))_[A-Za-z]\S*", name, text).split("\n")))
@@ -48,11 +48,12 @@ def _stated_formula(block: dict) -> dict[str, float]:
     from pymatgen.core import Element
     for key in ("_chemical_formula_sum", "_chemical_formula_structural"):
         text = block.get(key)
-        words = text.split() if isinstance(text, str) else []
+        if not isinstance(text, str): continue
+        words = text.split()
         if not words or not all(re.fullmatch(r"([A-Z][a-z]?(\d+(\.\d*)?|\.\d+)?)+|\d+", w) for w in words): continue
         found: dict[str, float] = {}
         for symbol, number in re.findall(r"([A-Z][a-z]?)\s*([\d.]*)", text):
-            symbol = {"D": "H", "T": "H"}.get(symbol, symbol)
+            symbol = "H" if symbol in ("D", "T") else symbol
             found[symbol] = found.get(symbol, 0) + float(number or 1)
         if all(map(Element.is_valid_symbol, found)) and words != ["UNKNOWN"]: return found
     return {}
@@ -61,7 +62,7 @@ def _contradicts(structure: Any, stated: dict[str, float]) -> bool:
     "Whether an ordered structure has other elements than a formula, or in other proportions."
     found: dict[str, float] = {}
     for site in structure:
-        symbol = {"D": "H", "T": "H"}.get(site.specie.symbol, site.specie.symbol)
+        symbol = "H" if site.specie.symbol in ("D", "T") else site.specie.symbol
         found[symbol] = found.get(symbol, 0) + 1
     if not stated or not sum(stated.values()): return False
     share = lambda of: {s: n / sum(of.values()) for s, n in of.items() if n}
@@ -80,7 +81,7 @@ def _one_each(block: dict) -> bool:
 def _expand(text: str) -> tuple[Any, dict, list[str]]:
     "Structure with all its atoms, what the block says by name, and repairs in words."
     from pymatgen.io.cif import CifParser
-    structure = block = None
+    structure: Any = None
     for tolerance in _TOLERANCES:
         parser = CifParser.from_str(text, occupancy_tolerance=1000, site_tolerance=tolerance)
         block = next(iter(parser.as_dict().values()))

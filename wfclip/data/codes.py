@@ -185,7 +185,8 @@ def _pw_cell(system: Any, cards: list[str]) -> tuple[np.ndarray, float]:
     unit = next((line for line in cards if line.startswith("CELL_PARAMETERS")), "").lower()
     if not unit: raise StructureError("ibrav = 0 and no CELL_PARAMETERS; write the lattice vectors.")
     if "alat" in unit and "=" not in unit and not a: raise StructureError("CELL_PARAMETERS in alat, without celldm(1) or A; write one.")
-    cell, alat = get_cell_parameters(cards, None if "bohr" in unit or "angstrom" in unit else a or None)
+    found: Any = get_cell_parameters(cards, None if "bohr" in unit or "angstrom" in unit else a or None)
+    cell, alat = found
     return cell, a or alat or float(np.linalg.norm(cell[0]))
 
 # %% ../../nbs/data/00d_codes.ipynb #cod00040
@@ -200,7 +201,7 @@ def _pw_input(text: str, path: Path) -> Any:
     if "space_group" in system or any("crystal_sg" in c.lower() for c in cards):
         raise StructureError("atoms up to symmetry (space_group) are not read; write all atoms and the lattice.")
     cell, alat = _pw_cell(system, cards)
-    rows = get_atomic_positions(cards, int(system["nat"]), cell, alat)
+    rows: Any = get_atomic_positions(cards, int(system["nat"]), cell, alat)
     return _atoms([_element(row[0], letter=True) for row in rows], cell, positions=[row[1] for row in rows])
 
 # %% ../../nbs/data/00d_codes.ipynb #cod00031

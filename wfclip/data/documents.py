@@ -31,7 +31,7 @@ def _optimade(document: Mapping) -> Any:
               for s in document.get("species") or []}
     sites = [shares.get(name, {name: 1}) for name in document["species_at_sites"]]
     if any(not site or "X" in site for site in sites): raise StructureError("a site without an element; give an ordered structure.")
-    pbc = tuple(map(bool, document.get("dimension_types") or (1, 1, 1)))
+    pbc: Any = tuple(map(bool, document.get("dimension_types") or (1, 1, 1)))
     where = np.array(document["cartesian_site_positions"], float)
     vectors = [v for v in document["lattice_vectors"] if v and None not in v]
     if len(vectors) == 2 and pbc == (True, True, False):  # nothing is periodic along the third

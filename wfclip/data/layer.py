@@ -122,7 +122,7 @@ def _find_normal(height: np.ndarray) -> int:
                              f"{_MIN_VACUUM:g} Å or more; if it is not a bulk crystal, make the cell taller.")
     if height[second] >= _MIN_VACUUM:
         where = "".join(f", {'abc'[k]} ({height[k]:.1f} Å)" for k in (second, third) if height[k] >= _MIN_VACUUM)
-        raise StructureError(f"vacuum along {name} ({gap:.1f} Å){where}: this is {_NO_LAYER[height[third] >= _MIN_VACUUM]}, "
+        raise StructureError(f"vacuum along {name} ({gap:.1f} Å){where}: this is {_NO_LAYER[bool(height[third] >= _MIN_VACUUM)]}, "
                              "not a layer; give a structure that is periodic in a plane.")
     return int(first)
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .cif import _cif_blocks
-from .codes import _aims, _castep_cell, _is_poscar, _open_text, _poscar, _pw_input, _pw_xml, _vaspout
+from .codes import _MOST_ATOMS, _aims, _castep_cell, _counts, _is_poscar, _open_text, _poscar, _pw_input, _pw_xml, _vaspout
 from .documents import _documents, _find, _is_document, _structure
 from .format import dataset_path, is_dataset, open_dataset, stored_layer
 from .layer import Layer, StructureError, _check_atoms, _full_cell, layer_frame
@@ -142,6 +142,25 @@ def _ase(path: Path, kind: str = "") -> Iterator[Callable]:
         frames = read(path, index=":", format=kind or None, do_not_split_by_at_sign=True)
     for atoms in frames: yield lambda atoms=atoms: atoms
 
+# %% ../../nbs/data/00a_structure.ipynb #str00019
+def _xdatcar(path: Path) -> Iterator[Callable]:
+    "Each frame of an XDATCAR, with the head of its cell, as a POSCAR."
+    head: list[str] = []
+    fresh: list[str] = []
+    with _open_text(path) as f:
+        for line in f:
+            if not re.match(r"\s*(Direct|Cartesian) configuration=", line):
+                fresh.append(line)
+                if len(fresh) > 1000: raise StructureError("no frame for a thousand lines; write the file again.", str(path))
+                continue
+            if any(map(str.strip, fresh)): head = fresh
+            counts = _counts(head[-1]) if head else None
+            if not counts or sum(counts) > _MOST_ATOMS:
+                raise StructureError(f"no numbers of atoms, or more than {_MOST_ATOMS}, before a frame; check the file.", str(path))
+            yield partial(_poscar, "".join([*head, line, *islice(f, sum(counts))]), path)
+            fresh = []
+
+# %% ../../nbs/data/00a_structure.ipynb #str00020
 def _from_file(path: Path) -> Iterator[Callable]:
     "What pymatgen reads and ASE does not."
     from pymatgen.core import Structure
@@ -156,7 +175,7 @@ _BY_NAME: dict[str, tuple[str, Callable]] = {
     ".safetensors": ("a dataset", _dataset)}
 _BY_TEXT: tuple[tuple[str, str, Callable], ...] = (
     (r"\A\s*[\[{]", "JSON", _json),
-    (r"(?m)^ *(Direct|Cartesian) configuration=", "an XDATCAR", partial(_ase, kind="vasp-xdatcar")),
+    (r"(?m)^ *(Direct|Cartesian) configuration=", "an XDATCAR", _xdatcar),
     (r"(?im)^[ \t]*_cell[_.]length_a\s", "CIF", _cif),
     (r"\A\s*\d+[ \t\r]*\n[^\n]*Lattice\s*=", "extended XYZ", _xyz),
     (r"Invoking FHI-aims", "an output of FHI-aims", partial(_ase, kind="aims-output")),
@@ -305,7 +324,7 @@ def _same_atoms(*loads: Callable) -> bool:
 def _has_frames(path: Path) -> bool:
     "Whether several structures in a file may be the frames of a run."
     read = None if is_dataset(path) else _reader(path)[1]
-    return read is _xyz or getattr(read, "func", None) in (_ase, _guess)
+    return read in (_xyz, _xdatcar) or getattr(read, "func", None) in (_ase, _guess)
 
 def _named(path: Path, loads: Iterator[Callable]) -> Iterator[tuple[Callable, str]]:
     "Structures with their names by number; the last of several frames of the same atoms is marked."
