@@ -27,7 +27,8 @@ from .check import _PLAUSIBLE, potential_warnings
 from .dataset import PARTS
 from .format import Entry, join_datasets, open_dataset, write_dataset
 from .layer import StructureError
-from .profile import ProfileError
+from .levels import pw_outputs
+from .profile import _EDGE, Profile, ProfileError
 from .readers import Potential, read_potential, row_potential
 from ..energies import EQUAL, MIN_GAP, POLAR
 from ..files import write_json, write_text
@@ -43,10 +44,10 @@ class Source:
     problem: str = ""  # why it cannot be read, if that is plain already
 
 # %% ../../nbs/data/06_build.ipynb #4b2d7fa2
-_FIXED = (r"locpot", r"vaspout\.h5", r"planar_average\.dat", r"potpavg\.dat", r"avg\.dat|average\.dat", r"potential\.dat")
-_NAMED = (r"\.gpw", r"\.cube", r"\.(csv|dat|txt|tsv)")
+_FIXED = (r"locpot([._-].*)?", r"vaspout\.h5", r"planar_average\.dat", r"potpavg\.dat", r"(avg|average)\.dat", r"(avg|average)\.out", r"potential\.dat")
+_NAMED = (r"\.gpw", r"\.cube", r"\.cube\.(zip|z|zst|7z|rar)", r"\.pav", r"\.(csv|dat|txt|tsv)")
 _STRUCTURE = r".*\.(cif|vasp|poscar|extxyz|xyz)"
-_LEFT = r"(outcar|contcar|poscar|vasprun\.xml)(\.gz|\.xz|\.bz2)?"
+_LEFT = r"(outcar|contcar|poscar|vasprun\.xml|vaspout)([._-].*)?"
 
 def _folder_sources(folder: Path, names: list[str], root: Path) -> Iterator[Source]:
     "The calculations in one folder."
@@ -56,6 +57,9 @@ def _folder_sources(folder: Path, names: list[str], root: Path) -> Iterator[Sour
     stems = {n.split(".")[0] for n in find(_STRUCTURE)}
     fixed = next((n for pattern in _FIXED for n in find(pattern)), None)
     if fixed: yield Source(label("."), str(folder / fixed))
+    for n in find(_FIXED[0]):
+        problem = f"left out, since {fixed} of the same folder is taken; give it in a folder of its own or in a table."
+        if n != fixed: yield Source(label(n), str(folder / n), problem=problem)
     named: dict[str, str] = {}
     for ending in _NAMED:
         for n in find(f".*{ending}"):
@@ -65,9 +69,16 @@ def _folder_sources(folder: Path, names: list[str], root: Path) -> Iterator[Sour
             if not is_fixed and not is_other_table: named.setdefault(stem, n)
     for stem, n in sorted(named.items()): yield Source(label(stem), str(folder / n))
     for n in find(r".*\.db"): yield from _database_sources(folder / n, label(n.rsplit(".", 1)[0]) + "/")
-    if not fixed and not named and find(_LEFT):
-        problem = "no potential in this folder; write it with LVHAR = .TRUE. (wfclip data inputs)."
+    if not fixed and not named and (problem := _lacking(folder, sorted(names), bool(find(_LEFT)))):
         yield Source(label("."), str(folder), problem=problem)
+
+
+# %% ../../nbs/data/06_build.ipynb #425f4f7a
+def _lacking(folder: Path, names: list[str], vasp: bool) -> str:
+    "What is missing in a folder with a calculation without a potential; empty if there is none."
+    if vasp: return "no potential in this folder; write it with LVHAR = .TRUE. (wfclip data inputs)."
+    printed = pw_outputs([folder / n for n in names])
+    return f"no potential beside {printed[0].name}; write it with pp.x and average.x (wfclip data inputs --code qe)." if printed else ""
 
 # %% ../../nbs/data/06_build.ipynb #54c0bdbb
 _PARTS = {name: name for name in PARTS} | dict(valid="val", validation="val", training="train")
@@ -143,6 +154,14 @@ def _numbers(source: Source) -> dict[str, float]:
     try: return {k: float(source.given[k]) for k in ("efermi", "vbm", "cbm", "gap") if k in source.given}
     except ValueError: raise ProfileError("a number of its line in the table cannot be read; correct it.") from None
 
+# %% ../../nbs/data/06_build.ipynb #758963ae
+def _without_ramp(profile: Profile) -> Profile:
+    "The profile with its vacuum levels where the step of a dipole correction is, if that is wider than the ends that a dataset leaves out."
+    if profile.edge <= _EDGE: return profile
+    ends = np.where(profile.z < 0, profile.phi_bottom, profile.phi_top)
+    inside = (profile.z >= profile.z[0] + profile.edge) & (profile.z <= profile.z[-1] - profile.edge)
+    return replace(profile, phi=np.where(inside, profile.phi, ends), edge=_EDGE)
+
 # %% ../../nbs/data/06_build.ipynb #a22c7d8c
 def read_entry(
     source: Source,  # as of `find_sources`
@@ -155,8 +174,9 @@ def read_entry(
         potential = _potential(source, units)
     potential = replace(potential, levels=replace(potential.levels, **given), id=source.id)
     if potential.layer is None:
-        raise ProfileError("no structure beside it; put its CONTCAR, CIF or output there, or name it in a table.")
-    profile = replace(potential.profile(), id=source.id)
+        unread = next((f"the {note.partition(',')[0].removeprefix('the ')}" for note in potential.notes if "cannot be read" in note), "no structure beside it")
+        raise ProfileError(f"{unread}; put its CONTCAR or CIF there, or name it in a table.")
+    profile = _without_ramp(replace(potential.profile(), id=source.id))
     gap = potential.levels.gap if profile.gap is None else profile.gap
     properties = dict(gap=gap, vbm=profile.vbm if gap else None, cbm=profile.cbm if gap else None)
     entry = Entry(replace(potential.layer, id=source.id), profile, source.given.get("prototype", ""), properties,

@@ -112,6 +112,7 @@ def _fixed(text: bytes, most: int) -> np.ndarray | None:
 
 # %% ../../nbs/data/01b_grid.ipynb #a9a88f7a
 _CHUNK = 1 << 18  # bytes that are parsed at a time
+_NO_LETTER = re.compile(rb"(\d)([-+]\d{3})(?=\s|$)")  # Fortran leaves it out before an exponent of three digits
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 def _parse(text: bytes, most: int, done: int) -> tuple[np.ndarray, bytes]:
@@ -124,6 +125,7 @@ def _parse(text: bytes, most: int, done: int) -> tuple[np.ndarray, bytes]:
         with warnings.catch_warnings(action="error"):  # numpy before 2.3 only warns of what is no number
             found = np.fromstring(text, sep=" ") if tokens is None else np.array(tokens, float)  # type: ignore
     except (ValueError, DeprecationWarning):
+        if _NO_LETTER.search(text): return _parse(_NO_LETTER.sub(rb"\1E\2", text), most, done)
         bad = next((t for t in text.split()[:most] if not _NUMBER.fullmatch(t)), b"?").decode(errors="replace")
         raise ProfileError(f"{bad[:20]!r} stands where a number should, after {done} or more of them; "
                            "write the file again.") from None
@@ -246,7 +248,7 @@ def locpot_header(
 
 # %% ../../nbs/data/01b_grid.ipynb #e7c8d70b
 BOHR = 0.529177210544  # Å, CODATA 2022
-_SIGNED = {"PWScf": ("Quantum ESPRESSO", "Ry"), "Quickstep": ("CP2K", "Ha"), "CP2K": ("CP2K", "Ha"), "from ASE": ("ASE", None)}
+_SIGNED = {"ABACUS": ("ABACUS", "Ry"), "PWScf": ("Quantum ESPRESSO", "Ry"), "Quickstep": ("CP2K", "Ha"), "CP2K": ("CP2K", "Ha"), "from ASE": ("ASE", None)}
 _UNITS = {r"\beV\b|electron ?volt": "eV", r"\bRy\b|rydberg": "Ry", r"\bHa\b|\bhartree\b(?! *pot)": "Ha"}
 
 def _cube_unit(comment: str) -> tuple[str, str | None]:

@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from .grid import ENERGY_UNITS
 from .kpoints import mesh_points
 from .layer import StructureError
 from .profile import ProfileError
@@ -374,6 +375,25 @@ def _pw_mesh(files: Sequence[Path]) -> Levels:
     if min(mesh[:3]) < 1: return Levels()
     return Levels(kpoints=tuple(map(tuple, mesh_points(mesh[:3], np.array(mesh[3:]) / 2).tolist())), sources=(name,))
 
+# %% ../../nbs/data/01a_levels.ipynb #f256b0c2
+_OTHERS = {  # by what stands in their first lines: the line with the Fermi level, eV per unit
+    "ABACUS": (r"\s*EFERMI\s*=\s*(\S+)\s*eV|\s*E_Fermi\s+\S+\s+(\S+)\s*$", 1.0),
+    "CP2K|": (r"\s*Fermi energy:\s+(\S+)\s*$|\s*MO\|\s*E\(Fermi\):?\s+(\S+)\s+a\.u\.", ENERGY_UNITS["Ha"]),
+    "FHI-aims": (r"\s*\|\s*Chemical potential \(Fermi level\)(?: in eV)?\s*:\s*(\S+)(?:\s+eV)?\s*$", 1.0)}
+
+def _read_other(path: Path) -> Levels:
+    "The last Fermi level in an output of ABACUS, CP2K or FHI-aims; ProfileError, which names the file, if there is none."
+    head = "".join(islice(_lines(path), 200))
+    line, unit = next((found for mark, found in _OTHERS.items() if mark in head), ("(?!)", 1.0))
+    values = [_number(m[1] or m[2] if m.re.groups > 1 else m[1]) for m in map(re.compile(line).match, _lines(path)) if m]
+    known = [x * unit for x in values if x is not None]
+    return _levels(path, efermi=known[-1] if known else None)
+
+def _other_outputs(files: Sequence[Path]) -> list[Path]:
+    "Those of the files of a folder that ABACUS, CP2K or FHI-aims has printed."
+    outputs = [p for p in files if re.search(r"(?i)\.(out|log|txt|stdout|output)$", _plain(p.name))]
+    return [p for p in outputs if any(mark in line for line in islice(_lines(p), 200) for mark in _OTHERS)]
+
 # %% ../../nbs/data/01a_levels.ipynb #482109ae
 _SAME = 1e-3  # eV within which two Fermi levels are the same
 
@@ -435,5 +455,6 @@ def levels_beside(
     vasp = _vasp(files, _plain(path.name).removeprefix("LOCPOT") if locpot else "")
     if locpot: return vasp
     pw = [_attempt(read_pw_output, p) for p in pw_outputs(files)]
+    if path.suffix == ".cube" or ".cube." in path.name: pw += [_attempt(_read_other, p) for p in _other_outputs(files)]
     known = _agree(pw if pw and vasp.efermi is None else [vasp, *pw])
     return known if known.kpoints else merge_levels([known, _pw_mesh(files)])

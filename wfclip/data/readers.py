@@ -20,6 +20,7 @@ from .grid import BOHR, ENERGY_UNITS, Grid, Stream, cube_header, locpot_header, 
 from .layer import Layer, StructureError, _normal_axis, layer_frame
 from .levels import Levels, _read_pw_structure, levels_beside, merge_levels, pw_outputs
 from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
+from .sniff import _FLOAT, _check_kind, _is_table
 from .structure import _read_arrays, _read_label, _reason
 from ..files import printable
 
@@ -127,12 +128,15 @@ def _structure_beside(path: Path) -> Path | None:
     return (found or (only if len(only) == 1 else [None]))[0]
 
 # %% ../../nbs/data/01c_readers.ipynb #b30919f3
-def _atoms_beside(path: Path, structure: Any = None) -> tuple[tuple, str] | None:
-    "The structure that belongs to a potential without one, as arrays, and where it was found; StructureError if unreadable."
+def _atoms_beside(path: Path, structure: Any = None) -> tuple[tuple | None, str]:
+    "The structure that belongs to a potential without one, as arrays, and where it was found, or why it was not; StructureError if unreadable."
     if structure is None: structure = _structure_beside(path)
     if structure is not None: return _read_arrays(structure), str(getattr(structure, "name", structure))
-    printed = pw_outputs(sorted(p for p in path.parent.iterdir() if p.is_file()))
-    return (_read_arrays(_read_pw_structure(printed[0])), printed[0].name) if printed else None
+    printed = pw_outputs(sorted(p for p in path.parent.iterdir() if p.is_file() and p.name != path.name))
+    if not printed: return None, "no structure beside it: its middle is estimated"
+    try: return _read_arrays(_read_pw_structure(printed[0])), printed[0].name
+    except StructureError:  # such as Hubbard occupations, which ASE does not expect
+        return None, f"the structure in {printed[0].name} cannot be read, so its middle is estimated; give a structure (--structure)"
 
 # %% ../../nbs/data/01c_readers.ipynb #d40991fb
 def _place(arrays: tuple, id: str) -> tuple[Layer, str, float, float]:
@@ -163,7 +167,8 @@ def _grid_layer(grid: Grid, path: Path, structure: Any) -> tuple[Layer | None, s
         from ase.data import atomic_numbers
         arrays = np.array([atomic_numbers[s] for s in grid.symbols]), grid.positions, grid.cell
         return *_place(arrays, _file_id(path)), ()
-    if (found := _atoms_beside(path, structure)): return *_place(found[0], _file_id(path)), (f"elements from {found[1]}",)
+    atoms, where = _atoms_beside(path, structure)
+    if atoms: return *_place(atoms, _file_id(path)), (f"elements from {where}",)
     try: axis, height, center = _normal_axis(grid.positions, grid.cell)
     except StructureError as error: raise ProfileError(f"its structure is not a layer, {error.problem}") from None
     return None, "abc"[axis], height, center, ("the header names no elements",)
@@ -196,6 +201,10 @@ def _text_rows(path: Path) -> tuple[list[str], str]:
     if len(text) == _MOST_TEXT: raise ProfileError("too large for a profile of two columns; check the file.")
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"): raise ProfileError("a text in UTF-16; save it as UTF-8.")
     lines = [line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines()]
+    if any("Program AVERAGE" in line for line in lines[:20]):  # what average.x prints
+        rows = [line for line in lines if re.fullmatch(rf"{_FLOAT}(\s+{_FLOAT}){{2}}", line)]
+        if not rows: raise ProfileError("an output of average.x without its three columns; give avg.dat, which it wrote.")
+        return rows, ""
     rows = [line for line in lines if line and line[0] not in "#!@%"]
     told = [line for line in lines if line and line[0] in "#!@%"]
     if rows and not re.match(r"[-+.]?\d", rows[0]): told.append(rows.pop(0))
@@ -205,7 +214,8 @@ def _text_rows(path: Path) -> tuple[list[str], str]:
 # %% ../../nbs/data/01c_readers.ipynb #067789af
 def _number_table(rows: list[str]) -> np.ndarray:
     "The numbers in columns [n, 2 or 3]; ProfileError if they are not."
-    try: table = np.array([re.split(r"\s*[,;]\s*|\s+", row.rstrip(",; \t")) for row in rows], float)
+    rows = [re.sub(r"(\d)([-+]\d{3})(?=[\s,;]|$)", r"\1E\2", row.rstrip(",; \t")) for row in rows]  # 0.12345-100 of Fortran
+    try: table = np.array([re.split(r"\s*[,;]\s*|\s+", row) for row in rows], float)
     except ValueError: table = np.empty((0, 0))
     if table.ndim != 2 or table.shape[1] not in (2, 3):
         raise ProfileError("not two columns of numbers; give heights in Å and a potential in eV, with decimal points.")
@@ -225,12 +235,12 @@ _ENERGIES = {"eV|electron ?volts?": "eV", "Ry|rydbergs?": "Ry", "Ha|hartrees?": 
 _LENGTHS = {"Å|Å|Angstroe?ms?|Angström|Ang": "Å", "bohrs?": "bohr", "nm": "nm"}
 _IN_ANGSTROM = {"Å": 1.0, "bohr": BOHR, "nm": 10.0}
 
-def _column_units(rows: list[str], table: np.ndarray, told: str) -> tuple[str, str]:
-    "Units of heights and energies; ProfileError if they are not clear."
+def _column_units(rows: list[str], table: np.ndarray, told: str) -> tuple[str | None, str]:
+    "Units of heights (None: not stated) and energies; ProfileError if they are not clear."
     length = _named(told, _LENGTHS)
     energy = _named(told, _ENERGIES)
     if energy == "a.u.": raise ProfileError("its header says a.u.; write heights in Å and the potential in eV.")
-    if table.shape[1] == 2: return length or "Å", energy or "eV"
+    if table.shape[1] == 2: return length, energy or "eV"
     v, mean = table[:, 1:].T
     averaged = abs(v.mean() - mean.mean()) < 1e-3 * np.ptp(v) < 0.01 and np.ptp(mean) <= 1.001 * np.ptp(v)
     blanks = not re.search("[,;]", "".join(rows))
@@ -301,17 +311,21 @@ def _columns(path: Path, units: str | None, structure: Any, **_: Any) -> Potenti
     rows, told = _text_rows(path)
     table = _number_table(rows)
     z, v, *macroscopic = table.T
-    length, energy = _column_units(rows, table, told)
-    found = _atoms_beside(path, structure)
-    layer, axis, height, center = _place(found[0], _file_id(path)) if found else (None, "c", None, None)
+    if len(z) > 2 and (np.diff(z) <= 0).any() and (np.diff(z) >= 0).any():
+        raise ProfileError("its first column is no height, since it does not ascend; give heights in Å and a potential in eV.")
+    stated, energy = _column_units(rows, table, told)
+    if not stated and path.suffix.lower() == ".pav": stated = "bohr"  # of SIESTA's macroave, whose potential is in eV
+    length = stated or "Å"
+    atoms, where = _atoms_beside(path, structure)
+    layer, axis, height, center = _place(atoms, _file_id(path)) if atoms else (None, "c", None, None)
     fraction = bool(len(z) > 1 and 0 <= z.min() and z.max() <= 1 + 1e-6)
     units = units or energy
     z = z * (height if fraction and height else _IN_ANGSTROM[length])
     v = v * ENERGY_UNITS[units]
-    if found and height: z, v = _fit_period(z, v, height, found[1])
+    if height: z, v = _fit_period(z, v, height, where)
     code = "Quantum ESPRESSO" if macroscopic else "VASP" if re.match("(?i)planar_average|potpavg|locpot", path.name) else ""
-    notes = (f"structure from {found[1]}",) if found else ("no structure beside it: its middle is estimated",)
-    notes += ("heights were fractions of the cell",) * fraction
+    notes = (f"structure from {where}",) if atoms else (where,)
+    notes += ("heights were fractions of the cell",) * fraction + ("heights taken as Å",) * (not (stated or atoms or fraction))
     levels = Levels()
     if _says_fermi(told):
         levels = Levels(0.0, sources=(path.name,))
@@ -421,13 +435,15 @@ def _row_potential(row: Any, path: str) -> Potential:
 # %% ../../nbs/data/01c_readers.ipynb #abc4754c
 _READERS: dict[str, Callable[..., Potential]] = {
     r"vaspout.*|.*\.(h5|hdf5)": _vaspout, r".*\.gpw": _gpw, r".*\.cube": _cube, r"locpot.*|.*\.locpot": _locpot,
-    r".*\.(csv|tsv|txt|dat)": _columns}
+    r".*\.(csv|tsv|txt|dat|pav)": _columns}
 _NO_POTENTIAL = r"(chgcar|chg|parchg|aeccar\d?|elfcar|wavecar|poscar|contcar|outcar|incar|potcar|doscar|eigenval)\b.*"
 
 def _reader(path: Path) -> Callable[..., Potential]:
     "The function that reads a file; ProfileError if it is certainly no potential."
     name = re.sub(r"\.(gz|xz|bz2)$", "", path.name.lower())
     if re.fullmatch(_NO_POTENTIAL, name): raise ProfileError("holds no potential; give the LOCPOT of this calculation.")
+    _check_kind(path)
+    if _is_table(path): return _columns
     if named := next((read for pattern, read in _READERS.items() if re.fullmatch(pattern, name)), None): return named
     for read, header in ((_cube, cube_header), (_locpot, locpot_header)):
         with Stream(path) as stream:
