@@ -8,7 +8,6 @@ __all__ = ['METHODS', 'Bank', 'retrieve', 'head_energies', 'predict_energies', '
            'read_bank']
 
 # %% ../nbs/10a_bank.ipynb #2b5d3259
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -464,6 +464,31 @@ def _data_build(args: argparse.Namespace) -> int:
     print(f"written: {written}", file=sys.stderr)
     return 2 if not report["accepted"] else 1 if report["rejected"] else 0
 
+# %% ../nbs/15_cli.ipynb #64302763
+@_command("check", "compare a model, an index or a dataset with what was written", "wfclip check runs/mine",
+    _option("path", metavar="PATH", nargs="?", help="folder of a model or a run, or file of an index or a dataset (default: the model in the package)"),
+    _option("--invariance", nargs="?", type=int, const=100, metavar="N", help="ask the model of N bundled layers in many disguises too (100)"), _DEVICE)
+def _check(args: argparse.Namespace) -> int:
+    from wfclip.check import check_files
+    from wfclip.files import WEIGHTS
+    path = Path(args.path or WEIGHTS)
+    problems, notes = check_files(path)
+    for note in notes: _say(note)
+    _print_lines(problems)
+    print(f"{path}: {f'{len(problems)} problems' if problems else 'all is well'}")
+    if args.invariance and not problems: _print_lines(_invariance_lines(path, args.invariance, args.device))
+    return 1 if problems else 0
+
+def _invariance_lines(path: Path, n: int, device: str | None) -> Iterator[str]:
+    "By how much the answers of a model move for layers in disguise."
+    from wfclip.check import invariance
+    from wfclip.data.dataset import load_dataset
+    from wfclip.predict import Predictor
+    data = load_dataset()
+    rows = [i * len(data) // n for i in range(min(n, len(data)))]
+    yield f"worst change of any energy over {len(rows)} layers"
+    for name, worst in invariance(Predictor.from_pretrained(path, device), [data.layer(i) for i in rows]).items(): yield f"  {name:28s}{worst:9.4f} meV"
+
 # %% ../nbs/15_cli.ipynb #13d685a4
 @_command("data info", "tell what is in a dataset", "wfclip data info mine", _DATA)
 def _data_info(args: argparse.Namespace) -> int:

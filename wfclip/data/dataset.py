@@ -19,7 +19,7 @@ import torch
 from .format import PROPERTIES, dataset_path, open_dataset, stored_graphs, stored_layer, stored_profile
 from .geometry import local_geometry
 from .graph import GraphStore, flat_graphs
-from .layer import Layer
+from .layer import Layer, StructureError
 from .profile import Profile
 from ..energies import MIN_GAP, POLAR, energy_names
 from ..files import PACKAGE
@@ -80,8 +80,9 @@ class WorkFunctionDataset:
     def layer(self,
         i: int,  # material, from 0
     ) -> Layer:
-        "Structure of material i."
-        return stored_layer(self.arrays, i, self.ids[i])
+        "Structure of material i; StructureError, which names it, if it is none."
+        try: return stored_layer(self.arrays, i, self.ids[i])
+        except StructureError as error: raise StructureError(error.problem, f"{self.path}: {self.ids[i]}") from None
 
     def layers(self) -> Iterator[Layer]:
         "The structures of all materials, read when they are asked for."

@@ -50,10 +50,6 @@ def _array_problems(data: WorkFunctionDataset) -> Iterator[str]:
     "Arrays that are broken in themselves."
     a = data.arrays
     n = len(data)
-    for name, of in (("atom_ptr", "numbers"), ("phi_ptr", "phi"), ("density_ptr", "density"), ("edge_ptr", "edge_dist")):
-        if name not in a: continue
-        if len(a[name]) != n + 1 or a[name][0] != 0 or (np.diff(a[name]) < 0).any() or a[name][-1] != len(a[of]):
-            yield f"{name} does not lead through {of}"
     for name in ("positions", "cell", "phi", "grid", "phi_top", "phi_bottom", "edge_dist", "edge_y"):
         if name in a and not np.isfinite(a[name]).all(): yield f"{name} holds numbers that are not finite"
     if len(set(data.ids)) < n: yield f"{n - len(set(data.ids))} ids are there twice"

@@ -7,7 +7,6 @@ __all__ = ['FORMAT', 'PROPERTIES', 'Entry', 'write_dataset', 'join_datasets', 'i
            'stored_segment', 'stored_graphs', 'stored_layer', 'stored_profile']
 
 # %% ../../nbs/data/04a_format.ipynb #acdd5869
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from .graph import flat_graphs
-from .layer import Layer
+from .layer import Layer, _check_atoms, _check_layer, _full_cell
 from .profile import Profile
 from ..files import PACKAGE, Stored, write_arrays, write_tensors
 
@@ -173,8 +172,33 @@ def open_dataset(
     header = stored.about
     if header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")
-    unknown = np.full(len(header["ids"]), np.nan)
-    return header, dict.fromkeys(PROPERTIES, unknown) | {k: t.numpy() for k, t in stored.items()}
+    arrays = {k: t.numpy() for k, t in stored.items()}
+    if misfit := _misfit(header, arrays): raise ValueError(f"{path}: damaged, {misfit}; build it again.")
+    return header, dict.fromkeys(PROPERTIES, np.full(len(header["ids"]), np.nan)) | arrays
+
+# %% ../../nbs/data/04a_format.ipynb #ea29a2c6
+_ROWS = dict(cell=(3, 3), grid=(2,), dos=None, **dict.fromkeys(PROPERTIES, ()))  # one row a material, of this shape
+_FLAT = dict(numbers=(), positions=(3,), phi=(), density=())  # one row an atom or sample
+
+def _misfit(header: dict, arrays: dict[str, np.ndarray]) -> str:
+    "What does not fit together in a dataset; empty if all does."
+    lists = [header.get(k) for k in ("ids", "formulas", "prototypes", "parts") if k in header or k != "parts"]
+    if any(not isinstance(names, list) or not all(isinstance(x, str) for x in names) for names in lists) or len(set(map(len, lists))) > 1:
+        return "its ids, formulas and prototypes are not lists of names, one for each material"
+    n = len(header["ids"])
+    need = {*_ROWS, *_FLAT, *(_PTR[k] for k in _FLAT)} - set(PROPERTIES)
+    if missing := sorted(need - set(arrays)): return f"it holds no {missing[0]}"
+    for name, shape in (_ROWS | _FLAT).items():
+        a = arrays.get(name, np.zeros((n, *(shape or ()))))
+        kind = "ui" if name == "numbers" else "f"
+        wrong = shape is not None and a.shape[1:] != shape or a.ndim < 1 or name in _ROWS and len(a) != n
+        if wrong or a.dtype.kind not in kind: return f"its {name} has not the shape or the type of a dataset's"
+    for name, ptr in _PTR.items():
+        if name not in arrays: continue
+        p = arrays.get(ptr, np.zeros(0))
+        if p.shape != (n + 1,) or p.dtype.kind != "i" or p[0] or (np.diff(p) < 0).any() or p[-1] != len(arrays[name]):
+            return f"{ptr} does not lead through {name}"
+    return ""
 
 # %% ../../nbs/data/04a_format.ipynb #bd7741a7
 def stored_segment(
@@ -199,9 +223,12 @@ def stored_layer(
     i: int,  # material, from 0
     id: str,  # its name
 ) -> Layer:
-    "Structure of one material."
-    numbers = stored_segment(arrays, "numbers", i).astype(np.int64)
-    return Layer(numbers, stored_segment(arrays, "positions", i), arrays["cell"][i], id)
+    "Structure of one material; StructureError if it is none, as of a layer in a file."
+    layer = Layer(stored_segment(arrays, "numbers", i).astype(np.int64), stored_segment(arrays, "positions", i), arrays["cell"][i], id)
+    _check_atoms(layer.numbers, layer.positions, layer.cell)
+    _full_cell(layer.cell, np.array([True, True, False]))
+    _check_layer(layer)
+    return layer
 
 def stored_profile(
     arrays: dict[str, np.ndarray],  # of `open_dataset`

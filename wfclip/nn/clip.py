@@ -7,7 +7,6 @@ __all__ = ['FORMAT', 'CrystalTower', 'read_config', 'save_taught', 'read_taught'
            'Objective']
 
 # %% ../../nbs/nn/09_clip.ipynb #ab73d34a
-import json
 import os
 from pathlib import Path
 from typing import NamedTuple
