@@ -18,7 +18,7 @@ from sklearn.svm import SVR
 
 from wfclip.data.dataset import FOLDS, load_dataset
 from wfclip.evaluate import error_metrics
-from wfclip.teach import of_layers, read_lessons
+from wfclip.teach import _of_layers, read_lessons
 
 OUT = Path(__file__).parent.parent / "nbs/results/teacher.json"
 
@@ -30,7 +30,7 @@ def main(path: str) -> None:
     x = lessons.features[:, :-1].astype(float)  # without the energy of the site
     face = lambda z: ((z > z.max() - .5) / (z > z.max() - .5).sum() + (z < z.min() + .5) / (z < z.min() + .5).sum()) / 2
     outer = np.stack([face(layer.positions[:, 2]) @ x[a:b] for layer, a, b in zip(lessons.layers, ptr, ptr[1:])])
-    x = np.hstack([of_layers(x, ptr), outer])
+    x = np.hstack([_of_layers(x, ptr), outer])
     y = np.asarray(data.properties["work_function"])
     found = {}
     for kind, by in (("composition", "formula"), ("prototype", "prototype")):

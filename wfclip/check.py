@@ -91,6 +91,7 @@ _CELLS = {"skewed cell": [[1, 0, 0], [2, 1, 0], [1, -1, 1]], "left-handed cell":
           "2 × 2 cell": [[2, 0, 0], [0, 2, 0], [0, 0, 1]], "3 × 3 cell": [[3, 0, 0], [0, 3, 0], [0, 0, 1]], "√3 × √3 cell": [[1, 1, 0], [-1, 2, 0], [0, 0, 1]]}
 _TURNED = "mirrored through its plane"  # its faces are exchanged
 
+# %% ../nbs/12e_check.ipynb #1ff9f8e9
 def _in_cell(atoms: Any, cell: list[list[int]]) -> Any:
     "The same crystal with these combinations of its cell vectors."
     from ase.build import make_supercell

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, fields
@@ -80,7 +81,12 @@ def main(
     argv: list[str] | None = None,  # arguments; None: those of the process
 ) -> int:  # exit code
     "The command `wfclip`."
-    if argv is None: argv = sys.argv[1:]
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+        return _run(sys.argv[1:] if argv is None else argv)
+
+def _run(argv: list[str]) -> int:
+    "Do what the arguments say; the exit code."
     try:
         args = make_parser().parse_args(argv)
         code = args.function(args)
@@ -475,9 +481,11 @@ def _check(args: argparse.Namespace) -> int:
     problems, notes = check_files(path)
     for note in notes: _say(note)
     _print_lines(problems)
-    print(f"{path}: {f'{len(problems)} problems' if problems else 'all is well'}")
+    print(f"{path}: {_counted(problems)}")
     if args.invariance and not problems: _print_lines(_invariance_lines(path, args.invariance, args.device))
     return 1 if problems else 0
+
+def _counted(problems: list[str]) -> str: return f"{len(problems)} problem{'s' * (len(problems) > 1)}" if problems else "all is well"
 
 def _invariance_lines(path: Path, n: int, device: str | None) -> Iterator[str]:
     "By how much the answers of a model move for layers in disguise."
@@ -502,7 +510,7 @@ def _data_check(args: argparse.Namespace) -> int:
     data = _open_dataset(args.data)
     problems = list(check_dataset(data))
     _print_lines(problems)
-    print(f"{data.path}: {len(data)} materials, {f'{len(problems)} problems' if problems else 'all is well'}")
+    print(f"{data.path}: {len(data)} materials, {_counted(problems)}")
     return 1 if problems else 0
 
 # %% ../nbs/15_cli.ipynb #f8ab64f9

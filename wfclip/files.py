@@ -151,7 +151,6 @@ def _passed_to(file: IO[bytes], pieces: Iterable[np.ndarray], kind: str) -> Iter
         yield array
 
 # %% ../nbs/00a_files.ipynb #c36d89c1
-_LONGEST_HEADER = 100_000_000  # bytes, the limit of safetensors
 _SIZES = dict(I64=8, F64=8, U64=8, I32=4, F32=4, U32=4, I16=2, F16=2, BF16=2, U16=2, I8=1, U8=1, BOOL=1)  # bytes
 
 def _fills(layout: dict[str, dict], size: int) -> bool:
@@ -163,6 +162,9 @@ def _fills(layout: dict[str, dict], size: int) -> bool:
         if not right or start != end or stop - start != prod(entry["shape"]) * _SIZES[entry["dtype"]]: return False
         end = stop
     return end == size
+
+# %% ../nbs/00a_files.ipynb #4aac4314
+_LONGEST_HEADER = 100_000_000  # bytes, the limit of safetensors
 
 def read_header(
     path: str | os.PathLike,  # *.safetensors

@@ -37,7 +37,7 @@ from .data.structure import read_layers
 from .encode import Features, encode, graph_options
 from .energies import MIN_GAP, energy_names
 from .files import WEIGHTS, printable
-from .known import _FORCE_NOTE, MAX_SHIFT, MAX_STRAIN, Known, KnownLayers, _force_mark
+from .known import _FORCE_NOTE, _MAX_SHIFT, _MAX_STRAIN, Known, KnownLayers, _force_mark
 from .nn.clip import CrystalTower, WFClip, read_config
 from .plot import plot_profile
 
@@ -426,7 +426,7 @@ def _notes(p: Prediction) -> Iterator[str]:
                           "held out from training. IE, EA: band edges below the mean vacuum level, equal for a metal.")
     if p.faces_known is False: yield "* This method cannot tell the faces apart: the larger is given as top."
     if p.known: yield (f"= Computed, not predicted: this very structure is in the data ({p.known.data}), its lattice within "
-                       f"{MAX_STRAIN:.0%} and each atom within {MAX_SHIFT} Å.")
+                       f"{_MAX_STRAIN:.0%} and each atom within {_MAX_SHIFT} Å.")
     if _force_mark(p.known and p.known.fmax) or any(_force_mark(n.fmax) for n in p.neighbors[:1]): yield _FORCE_NOTE
 
 def table_lines(

@@ -483,6 +483,7 @@ def _train(config, data, out, training, device, resume, checkpoint_seconds, prog
         on_first(lambda: stack.enter_context(owned(out)))
         _work(Trainer(config, training, data, split, device), out, resume, checkpoint_seconds, progress)
 
+# %% ../nbs/10_train.ipynb #3ea93b0a
 def _work(trainer: Trainer, out: Path, resume: bool, checkpoint_seconds: float, progress: bool) -> None:
     "Train what is new or to be resumed, in a folder of one's own."
     start = trainer.training.start

@@ -55,6 +55,12 @@ def _summary(data: "WorkFunctionDataset") -> dict[str, object]:
     }
 
 # %% ../../nbs/data/05_dataset.ipynb #162fd157
+def _sound_layer(data: "WorkFunctionDataset", i: int) -> Layer:
+    "A stored layer; StructureError with its name if it is none."
+    try: return stored_layer(data.arrays, i, data.ids[i])
+    except StructureError as error: raise StructureError(error.problem, f"{data.path}: {data.ids[i]}") from None
+
+# %% ../../nbs/data/05_dataset.ipynb #0ab15dee
 class WorkFunctionDataset:
     "The materials of a dataset file, mapped, and what a model needs from them; ValueError if the file is none."
 
@@ -81,8 +87,7 @@ class WorkFunctionDataset:
         i: int,  # material, from 0
     ) -> Layer:
         "Structure of material i; StructureError, which names it, if it is none."
-        try: return stored_layer(self.arrays, i, self.ids[i])
-        except StructureError as error: raise StructureError(error.problem, f"{self.path}: {self.ids[i]}") from None
+        return _sound_layer(self, i)
 
     def layers(self) -> Iterator[Layer]:
         "The structures of all materials, read when they are asked for."
