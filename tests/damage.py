@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from project import ROOT
 
+BOHR = 0.529177210544  # Å
 quick = settings(max_examples=40, deadline=None, derandomize=True,
                  suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 garbage = st.binary(max_size=200) | st.text(max_size=200).map(str.encode)
@@ -62,6 +63,12 @@ def thinned(path: Path, first_fastest: bool) -> bytes:
         n, *step = head[k].split()
         head[k] = f"{values.shape[k - 3]} " + " ".join(str(float(x) * int(n) / values.shape[k - 3]) for x in step)
     return "\n".join([*head[:6 + int(head[2].split()[0])], numbers]).encode()
+
+
+def case(name: str) -> bytes: return (ROOT / "tests/files/calculations" / name).read_bytes()
+
+
+def np_text(columns: np.ndarray) -> bytes: return "\n".join(" ".join(f"{x:12.6f}" for x in row) for row in columns.T).encode()
 
 
 def hdf5_bytes() -> bytes:
@@ -121,6 +128,14 @@ def formats() -> dict[str, SimpleNamespace]:
         "planar": of("PLANAR_AVERAGE.dat", planar.encode(), **poscar),
         "fraction": of("potential.dat", fraction.encode(), **poscar), "csv": of("WSSe_potential.csv", csv),
         "unnamed": of("potential", locpot), "vaspout": of("vaspout.h5", hdf5_bytes()),
+        "stdout": of("avg.out", case("G1_average_x_stdout/avg.out"), **{"scf.out": case("G1_average_x_stdout/scf.out")}),
+        "hubbard": of("avg.dat", case("H1_pw_hubbard/avg.dat"), **{"scf.out": case("H1_pw_hubbard/scf.out")}),
+        "pav": of("layer.PAV", np_text(np.array([18.25 / BOHR * z, v[:, 1]]))),
+        "abacus": of("V.cube", case("L1_abacus_cube/ElecStaticPot.cube"), **{"running_scf.log": b" WELCOME TO ABACUS v3.2\n EFERMI = -1.25 eV\n"}),
+        "letterless": of("LOCPOT", case("K1_exponent_without_E/LOCPOT"), OUTCAR=case("K1_exponent_without_E/OUTCAR")),
+        "columns": of("LOCPOT_Z", case("D1_LOCPOT_Z/LOCPOT_Z"), OUTCAR=case("C1_outcar_methfessel_paxton/OUTCAR"), POSCAR=case("D1_LOCPOT_Z/POSCAR")),
+        "shifted": of("planar.dat", case("B1_shifted_header_says_zero/planar.dat"), OUTCAR=case("B1_shifted_header_says_zero/OUTCAR")),
+        "step": of("LOCPOT", case("A2_DIPOL_half_layer_quarter/LOCPOT"), OUTCAR=case("A2_DIPOL_half_layer_quarter/OUTCAR")),
         "gpw": of("a.gpw", (calculations / "gpaw/graphene.gpw").read_bytes()[:20000]),
         "database": of("x.db", database_bytes()),
         "cif": of("x.cif", CIF), "poscar": of("POSCAR", POSCAR), "xyz": of("x.extxyz", XYZ), "other": of("x.dat", XYZ),

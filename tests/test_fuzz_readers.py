@@ -24,7 +24,7 @@ from wfclip.data.readers import read_potential
 from wfclip.data.structure import read_layer
 
 POTENTIALS = ("locpot", "locpot.gz", "locpot.xz", "locpot.bz2", "cube", "cube.gz", "average", "planar", "fraction", "csv",
-              "unnamed", "vaspout", "gpw")
+              "unnamed", "vaspout", "gpw", "stdout", "hubbard", "pav", "abacus", "letterless", "columns", "shifted", "step")
 FORMATS = POTENTIALS + STRUCTURES
 CASES = int(os.environ.get("WFCLIP_FUZZ", 1000)) // len(FORMATS) + 1  # of each format
 MEMORY = 700  # MB that reading a small file may take, imports included

@@ -423,9 +423,12 @@ def _read_potentials(args: argparse.Namespace) -> Iterator[dict]:
 # %% ../nbs/15_cli.ipynb #1067d2c4
 @_command("data profile", "read potentials: both work functions, and whether to trust them",
     "wfclip data profile LOCPOT --plot pictures",
-    _option("files", nargs="+", metavar="FILE", help="LOCPOT, vaspout.h5, cube, .gpw, average.x or vaspkit output, two columns"),
+    _option("files", nargs="+", metavar="FILE", help="LOCPOT or vaspout.h5 of VASP, "
+            "PLANAR_AVERAGE.dat of vaspkit, Gaussian cube (pp.x, GPAW, CP2K, ABACUS), avg.dat or output of average.x, .gpw of GPAW, "
+            ".PAV of SIESTA, or text of two columns (heights in Å, potential in eV), packed (.gz, .xz, .bz2) or not, whatever the name. Beside "
+            "it are read OUTCAR, vasprun.xml, outputs of pw.x, ABACUS, CP2K and FHI-aims (Fermi level), and the structure"),
     _option("--efermi", type=float, metavar="E",
-            help="Fermi level in the zero of the file, eV (default: from the output beside it)"),
+            help="Fermi level in the zero of the file, eV; 0 if it is measured from it (default: from the output beside it)"),
     _option("--units", choices=_UNITS, help="of the energies, if the file does not say"),
     _option("--structure", metavar="FILE", help="structure, for a file that has none (default: looked for beside it)"),
     _PLOT, _JSON, _CSV)
@@ -447,8 +450,9 @@ def _data_profile(args: argparse.Namespace) -> int:
 _DATA = _option("data", metavar="DATA", help="dataset, dft2d or a file")
 
 @_command("data build", "make a dataset of finished calculations", "wfclip data build calculations/ -o mine",
-    _option("source", metavar="SOURCE", help="folder of calculations, ASE database (.db), or table (.csv) with the columns "
-            "profile and any of structure, efermi, vbm, cbm, gap, units, id, prototype, part"),
+    _option("source", metavar="SOURCE", help="folder of calculations (LOCPOT*, vaspout.h5, PLANAR_AVERAGE.dat, avg.dat, "
+            "avg.out, potential.dat, *.gpw, *.cube, *.PAV, or *.csv and *.dat beside a structure), ASE database (.db), or table (.csv) with the "
+            "columns profile and any of structure, efermi, vbm, cbm, gap, units, id, prototype, part"),
     _option("-o", "--out", required=True, metavar="OUT",
             help="name of the dataset; OUT.safetensors and OUT.report.txt are written"),
     _option("--units", choices=_UNITS, help="unit of potentials in files that do not say, such as cubes"),

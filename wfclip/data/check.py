@@ -178,7 +178,7 @@ def potential_warnings(
 
 # %% ../../nbs/data/01d_check.ipynb #05335d92
 def read_profile(
-    path: str | os.PathLike,  # LOCPOT, vaspout.h5, cube, average.x or vaspkit output, .gpw, or text of two columns (Å, eV)
+    path: str | os.PathLike,  # LOCPOT, vaspout.h5, cube, average.x or vaspkit output, .gpw, .PAV, or text of two columns (Å, eV), by content
     efermi: float | None = None,  # Fermi level from the zero of the file, eV; None: looked for beside the file
     center: float | None = None,  # height of the middle of the layer, Å; None: from the structure, or estimated
     **options: Any,  # `units`, `structure` and `progress` of `wfclip.data.readers.read_potential`

@@ -214,7 +214,7 @@ def _text_rows(path: Path) -> tuple[list[str], str]:
 # %% ../../nbs/data/01c_readers.ipynb #067789af
 def _number_table(rows: list[str]) -> np.ndarray:
     "The numbers in columns [n, 2 or 3]; ProfileError if they are not."
-    rows = [re.sub(r"(\d)([-+]\d{3})(?=[\s,;]|$)", r"\1E\2", row.rstrip(",; \t")) for row in rows]  # 0.12345-100 of Fortran
+    rows = [re.sub(r"(?<=\d)([-+]\d{3})(?=[\s,;]|$)", r"E\1", row.rstrip(",; \t")) for row in rows]  # 0.12345-100 of Fortran
     try: table = np.array([re.split(r"\s*[,;]\s*|\s+", row) for row in rows], float)
     except ValueError: table = np.empty((0, 0))
     if table.ndim != 2 or table.shape[1] not in (2, 3):
@@ -266,9 +266,9 @@ _POSSIBLE = (1.0, 10.0)  # eV, work functions that are believed of two columns
 def _says_fermi(told: str) -> bool:
     "Whether a header says that energies are measured from the Fermi level."
     fermi = r"(?<![a-z])(?:e[-_ ]?f(?:ermi)?|ε_?f|fermi(?:[-_ ]?(?:level|energy))?)(?![a-z])"
-    told = re.sub(fermi, "§", told.lower())
+    told = re.sub(fermi, "§", told[:2000].lower())
     if re.search(r"\b(not|un|before|without)[ -]?(yet )?(shifted|subtract|align|correct)", told): return False
-    zero = r"§\W*(is|was|has been|at|set|shifted|moved|aligned|=|:|\s)*\W*(to |at |as |= ?)*(the )?(zero|0(\.0*)?(?![.\d]))"
+    zero = r"§(?:\s|is|was|has|been|at|set|shifted|moved|aligned|to|as|the|=|:){1,12}(?:zero|0(?:\.0*+)?(?![.\d]))"
     from_it = r"(?:relative|respect|referenced?|refer|measured|aligned|shifted|w\.?r\.?t\.?)\W*(?:to|from|by|with)?\W*(?:the )?§"
     return bool(re.search(rf"{zero}|{from_it}|[-−–]\s*§|§ (is |was )?(subtracted|removed)|(subtract|minus)\w* (the )?§", told))
 
@@ -298,7 +298,8 @@ def _weigh(p: Potential, beside: Levels) -> Levels:
     told = p.levels.efermi is not None  # by the header
     e = beside.efermi
     if e is None or abs(e) < _MEAN and not told: return merge_levels([p.levels, beside])
-    shifted = told or (False if p.code else _is_shifted(p, beside))
+    shifted = told or (p.code != "Quantum ESPRESSO" and _is_shifted(p, beside))
+    if p.code: shifted = bool(shifted)  # nothing tells, and what these programs write is not shifted
     levels = _from_fermi(beside) if shifted else beside
     work_function = float(np.mean([side.value for side in p.vacuum()])) - (levels.efermi or 0.0)
     if shifted is not None and (told or _POSSIBLE[0] <= work_function <= _POSSIBLE[1]):
@@ -462,7 +463,7 @@ def _read_any(path: Path, units: str | None, structure: Any, progress: bool) -> 
 
 # %% ../../nbs/data/01c_readers.ipynb #056c7afa
 def read_potential(
-    path: str | os.PathLike,  # LOCPOT, vaspout.h5, cube, average.x or vaspkit output, .gpw, or text of two columns (Å, eV)
+    path: str | os.PathLike,  # LOCPOT, vaspout.h5, cube, average.x or vaspkit output, .gpw, .PAV, or text of two columns (Å, eV), by content
     units: str | None = None,  # of the energies in the file: eV, Ry or Ha; None: those of its format
     structure: Any = None,  # path or object with the structure, for a file that has none; None: looked for beside it
     center: float | None = None,  # height of the layer's middle, Å; None: from the structure, or estimated

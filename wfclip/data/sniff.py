@@ -19,7 +19,7 @@ _PACKERS = {b"PK\x03\x04": "zip", b"\x1f\x9d": "compress (.Z)", b"(\xb5/\xfd": "
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CUBE = "write a cube (pp.x: iflag = 3, output_format = 6), or give avg.dat of average.x"
 _UNREAD = (  # what it is and what to do, the name it has, what stands in its first lines
-    (f"a file of pp.x for plotting (filplot), which is not read; {_CUBE}.", "", r"\A[^\n]*\n(\s*\d+){8}\s*\n\s*-?\d+(\s+[-+.\dEed]+){6}\s*\n"),
+    (f"a file of pp.x for plotting (filplot), which is not read; {_CUBE}.", "", r"\A[^\n]*+\n(?:[ \t]*+\d++){8}[ \t]*+\n[ \t]*+-?\d++(?:[ \t]++[-+.\dEed]++){6}[ \t]*+\n"),
     (f"a file of XCrySDen (XSF), of which potentials are not read; {_CUBE}.", r".*\.b?xsf", r"(?m)^\s*(BEGIN_BLOCK_DATAGRID_?3D|PRIMVEC|DIM-GROUP)\s*$"),
     ("a binary grid of SIESTA, which is not read; give the .PAV of macroave, or a cube.", r".*\.(vh|vt|vna|eldos|rho|drho|toch|bader)", ""),
     ("a macroscopic average, which blurs the vacuum levels; give the planar average (PLANAR_AVERAGE.dat, .PAV).", r"macroscopic_?average.*|.*\.mav", ""),
@@ -45,8 +45,8 @@ def _check_kind(path: Path):
         if named and re.fullmatch(named, name) or content and re.search(content, text): raise ProfileError(told)
 
 # %% ../../nbs/data/01e_sniff.ipynb #snf00009
-_FLOAT = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+|[-+]\d{3})?"
-_ROW = re.compile(rf"\s*{_FLOAT}(?:(?:\s*[,;]\s*|\s+){_FLOAT}){{1,2}}[\s,;]*")
+_FLOAT = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eEdD][-+]?\d++|[-+]\d{3})?"
+_ROW = re.compile(rf"\s*+{_FLOAT}(?:(?:\s*+[,;]\s*+|\s++){_FLOAT}){{1,2}}[\s,;]*+")
 
 def _is_table(path: Path) -> bool:
     "Whether a file holds two or three columns of numbers, perhaps under a header."
