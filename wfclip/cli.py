@@ -134,7 +134,7 @@ def _check_resume(run: Path, preset: str | None, options: dict) -> dict:
     "The config.json of a run that is to be continued; ValueError if an option contradicts it."
     from wfclip.nn.clip import read_config
     config = read_config(run)
-    known = asdict(TrainConfig(**config.get("training", options)))
+    known = asdict(TrainConfig.from_dict(config.get("training", options)))
     changed = [k for k, v in options.items() if known[k] != v]
     if preset and PRESETS[preset]() != WFClipConfig.from_dict(config["model"]): changed.append("preset")
     if changed:

@@ -7,8 +7,23 @@ __all__ = ['PRESETS', 'RECIPES', 'WFClipConfig', 'TrainConfig']
 
 # %% ../nbs/00_config.ipynb #5c0a7842
 import dataclasses
+import math
 from dataclasses import asdict, dataclass, field
+from numbers import Integral, Real
 from typing import Any
+
+# %% ../nbs/00_config.ipynb #00a83209
+_RANGES = dict(dim=(8, 8192), atom_dim=(2, 4096), cutoff=(1, 20), n_gaussians=(2, 512), n_gates=(0, 16), gate_bias=(-20, 20), n_blocks=(0, 32), n_heads=(1, 256),
+               k_neighbors=(1, 64), moments=(1, 512), channels=(1, 1024), profile_length=(64, 8192), profile_spacing=(1e-3, 1), n_dos=(1, 10_000), joint_weight=(0, 1e6))
+_WORDS: dict[type, tuple] = {int: (Integral, "a whole number"), float: (Real, "a number"), bool: (bool, "true or false"), str: (str, "a word")}
+
+def _check_fields(config: Any, ranges: dict[str, tuple] = _RANGES) -> None:
+    "ValueError for a field of another kind than its default, or out of its range."
+    for f in dataclasses.fields(config):
+        value, (kind, word) = getattr(config, f.name), _WORDS[type(f.default)]
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool): raise ValueError(f"{f.name} is {word}, not {value!r}.")
+        low, high = ranges.get(f.name, (-math.inf, math.inf))
+        if kind in (Integral, Real) and not low <= value <= high: raise ValueError(f"{f.name} lies from {low} to {high}, not at {value}.")
 
 # %% ../nbs/00_config.ipynb #21d57c1c
 @dataclass(frozen=True)
@@ -42,10 +57,10 @@ class WFClipConfig:
     midgap: bool = True               # energies of insulators are measured from the middle of the gap, not as the files have them
 
     def __post_init__(self):
+        _check_fields(self)
         if self.pooling not in ("mean", "sum"): raise ValueError(f"pooling is 'mean' or 'sum', not {self.pooling!r}.")
         if not (self.contrast or self.joint): raise ValueError("contrast or joint must be True: there is nothing to learn else.")
         if self.dim % self.n_heads: raise ValueError(f"dim ({self.dim}) must be a multiple of n_heads ({self.n_heads}).")
-        if self.profile_length < 64: raise ValueError(f"profile_length must be at least 64, not {self.profile_length}.")
 
     @classmethod
     def paper(cls,
@@ -99,12 +114,13 @@ class TrainConfig:
                          "(the model in the package), or those of a run", metavar="RUN")
 
     def __post_init__(self):
+        _check_fields(self)
         if self.epochs < 1: raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
         if self.batch_size < 2: raise ValueError(f"A batch needs at least 2 pairs, not {self.batch_size}: "
                                                  "one pair has nothing to contrast.")
         if not 0 < self.fraction <= 1: raise ValueError(f"fraction lies above 0 and up to 1, not at {self.fraction}.")
         if self.fold not in range(6): raise ValueError(f"fold is one of five, 1 to 5, or 0 for none, not {self.fold}.")
-        if not self.lr > 0: raise ValueError(f"The learning rate must be positive, not {self.lr}.")
+        if not 0 < self.lr < math.inf: raise ValueError(f"The learning rate must be positive, not {self.lr}.")
         if self.batches not in ("equal", "exact"): raise ValueError(f"batches are equal or exact, not {self.batches!r}.")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"precision is auto, float32 or bfloat16, not {self.precision!r}.")
@@ -118,6 +134,15 @@ class TrainConfig:
     ) -> "TrainConfig":
         "The published recipe, each of its fields by value, with any changed by name."
         return cls(**_PAPER_RECIPE | changes)
+
+    @classmethod
+    def from_dict(cls,
+        d: dict,  # fields by name
+    ) -> "TrainConfig":
+        "A stored recipe; ValueError for a field that there is not."
+        unknown = set(d) - {f.name for f in dataclasses.fields(cls)}
+        if unknown: raise ValueError(f"Unknown field {', '.join(sorted(unknown))} of a recipe: was this file written by a newer version of wfclip?")
+        return cls(**d)
 
     @property
     def draw(self) -> int:

@@ -380,7 +380,7 @@ def read_run(
     if "training" not in config or not (out / "split.json").is_file():
         raise ValueError(f"{out}: a model, but not the folder of a training run.")
     split = Split.from_dict(read_json(out / "split.json"), data.ids)
-    return Run(WFClipConfig.from_dict(config["model"]), TrainConfig(**config["training"]), split)
+    return Run(WFClipConfig.from_dict(config["model"]), TrainConfig.from_dict(config["training"]), split)
 
 # %% ../nbs/10_train.ipynb #f2f704d2
 class _StopRequest:
