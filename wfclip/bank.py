@@ -8,6 +8,7 @@ __all__ = ['METHODS', 'Bank', 'retrieve', 'head_energies', 'predict_energies', '
            'read_bank']
 
 # %% ../nbs/10a_bank.ipynb #2b5d3259
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -277,6 +278,30 @@ def write_bank(
                   powers=bank.calibration.powers, logit=bank.calibration.logit, midgap=bank.midgap)
 
 # %% ../nbs/10a_bank.ipynb #cfb27230
+_SHAPES = dict(p_cry="nD", p_prof="nD", shape="nS", phi="nL", residual="nL", wells="ZW", faces="nF", energies="nE", unlike="mU",
+               **{"probe.weight": "IE", "probe.bias": "E", "kernel.nodes": "KI", "kernel.scale": "I", "kernel.alpha": "KE", "kernel.bias": "E"})  # a letter for each length
+
+def _misfit(header: dict, tensors: dict[str, torch.Tensor]) -> str:
+    "What does not fit together in a bank; empty if all does."
+    for name in ("ids", "formulas"):
+        if not isinstance(header[name], list) or not all(isinstance(x, str) for x in header[name]): return f"its {name} are no list of names"
+    numbers = [header["logit_scale"], *header["powers"], *header["logit"]]
+    if len(numbers) != 5 or not all(isinstance(x, float | int) and math.isfinite(x) for x in numbers): return "its powers and its logit are no numbers"
+    n = len(header["ids"])
+    scores = [k for k in tensors if k.startswith("score.")]
+    lengths = dict(n=n, F=2, E=len(_FITTED), U=2, Z=119)
+    for name, letters in (_SHAPES | {k: k for k in scores} | (dict(fold="m") if "fold" in tensors else {})).items():
+        size = tensors[name].shape
+        one = [letters] if name in scores else letters  # scores may be of any number of materials
+        if len(size) != len(one) or any(lengths.setdefault(k, s) != s for k, s in zip(one, size)): return f"its {name} has not the shape that fits the others"
+        if name != "fold" and not tensors[name].is_floating_point(): return f"its {name} holds no real numbers"
+    if len(header["formulas"]) != n or n < 1: return "its ids and formulas are not as many"
+    wanted = {f"score.{m}.{e}" for m in {k.split(".")[1] for k in scores} | {"retrieval", "probe", "kernel"} for e in energy_names("predicted")}
+    if missing := wanted - set(scores): return f"it lacks {min(missing)}"
+    unsound = [k for k in ("p_cry", "p_prof", "phi", "residual", "wells", "probe.weight", "kernel.nodes", "kernel.alpha", "kernel.scale", "unlike") if not tensors[k].isfinite().all()]
+    return f"its {unsound[0]} holds NaN or infinity" if unsound else ""
+
+# %% ../nbs/10a_bank.ipynb #ed597250
 def read_bank(
     path: str | os.PathLike,  # a file of `write_bank`
 ) -> Bank:
@@ -286,6 +311,7 @@ def read_bank(
     header = stored.about
     t = dict(stored)
     try:
+        if misfit := _misfit(header, t): raise ValueError(misfit)
         t |= {k: t[k].float() for k in _HALF}
         fits: dict = {name: fit(*(t[f"{name}.{k}"] for k in keys)) for name, (fit, keys) in _FITS.items()}
         scores = {k.removeprefix("score."): v for k, v in t.items() if k.startswith("score.")}

@@ -74,6 +74,7 @@ class WFClipConfig:
         d: dict,  # fields by name, as of `to_dict`, or with the names that older versions gave them
     ) -> "WFClipConfig":
         "The inverse of `to_dict`; ValueError for an unknown field, so that a newer file is not read by halves."
+        if not isinstance(d, dict): raise ValueError(f"A configuration is a table of fields, not {d!r:.40}.")
         d = {_FORMER.get(name, name): value for name, value in d.items()}
         unknown = set(d) - {f.name for f in dataclasses.fields(cls)}
         if unknown: raise ValueError(f"Unknown configuration field {', '.join(sorted(unknown))}: was this file written "
@@ -140,6 +141,7 @@ class TrainConfig:
         d: dict,  # fields by name
     ) -> "TrainConfig":
         "A stored recipe; ValueError for a field that there is not."
+        if not isinstance(d, dict): raise ValueError(f"A recipe is a table of fields, not {d!r:.40}.")
         unknown = set(d) - {f.name for f in dataclasses.fields(cls)}
         if unknown: raise ValueError(f"Unknown field {', '.join(sorted(unknown))} of a recipe: was this file written by a newer version of wfclip?")
         return cls(**d)

@@ -29,7 +29,7 @@ from .data.dataset import WorkFunctionDataset
 from .data.layer import Layer
 from .data.profile import Profile, ProfileError
 from .energies import energy_names
-from .files import WEIGHTS, read_header, write_arrays, write_atomic
+from .files import _DTYPES, WEIGHTS, read_header, write_arrays, write_atomic
 from .predict import Predictor
 
 # %% ../nbs/12b_material_index.ipynb #39e726f0
@@ -88,6 +88,8 @@ def open_index(
     about, layout, start = read_header(path)
     if about.get("format") != _INDEX_FORMAT or _COLUMNS.keys() - layout - {"fmax"}:
         raise ValueError(f"{path}: a safetensors file, but not an index of the format {_INDEX_FORMAT}.")
+    if any(not isinstance(about.get(k, ""), str) for k in ("side", "model", "note")) or any(layout[k]["dtype"] != _DTYPES[kind] for k, kind in _COLUMNS.items() if k in layout):
+        raise ValueError(f"{path}: damaged, its columns or what it says of itself are not those of an index; build it again.")
     columns = {name: np.memmap(path, kind, "c", start + layout[name]["data_offsets"][0], tuple(layout[name]["shape"]))
                for name, kind in _COLUMNS.items() if name in layout}
     columns.setdefault("fmax", np.broadcast_to(np.float32(np.nan), len(columns["n_atoms"])))
@@ -103,7 +105,8 @@ class Index:
         path: str | os.PathLike | None = None,  # a file of `write_index`; None: the bundled materials
     ):
         self.path = WEIGHTS / "index.safetensors" if path is None else Path(path)
-        self.about, self.columns = open_index(self.path)
+        about, self.columns = open_index(self.path)
+        self.about = dict(side="crystal", model="", note="") | about
 
     def __len__(self): return len(self.columns["n_atoms"])
 

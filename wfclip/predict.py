@@ -191,7 +191,10 @@ class Predictor:
         bank = read_bank(folder / "bank.safetensors")
         members = [CrystalTower.from_pretrained(folder / m) for m in config.get("members", [])]
         about = config.get("data", {})
-        return cls(WFClip.from_pretrained(folder), bank, _energy_note(about), device, members, _open_known(about))
+        first = WFClip.from_pretrained(folder)
+        if (bank.p_cry.shape[1], bank.phi.shape[1]) != (first.config.dim, first.config.profile_length):
+            raise ValueError(f"{folder}: model and bank do not belong together; copy the whole folder anew.")
+        return cls(first, bank, _energy_note(about), device, members, _open_known(about))
     from_run = from_pretrained
 
     def __repr__(self):

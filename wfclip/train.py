@@ -250,7 +250,7 @@ def _epochs_kept(out: Path) -> int:
     "The epoch that a resumed run goes on from: that of its last checkpoint, 0 without one."
     path = out / "last/state.safetensors"
     if not path.is_file(): return 0
-    return read_header(path)[0]["epoch"]
+    return read_header(path)[0].get("epoch", 0)
 
 def load_checkpoint(
     trainer: Trainer,  # of the same configuration; changed in place
@@ -260,6 +260,15 @@ def load_checkpoint(
     path = out / "last/state.safetensors"
     if not path.is_file(): return False
     stored = Stored(path)
+    try: _load_state(trainer, stored)
+    except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: no checkpoint of this run ({reason}); remove {path.parent} to begin it anew.") from None
+    trainer.best_state = dict(Stored(out / "model.safetensors"))
+    return True
+
+def _load_state(trainer: Trainer, stored: Stored) -> None:
+    "Weights, moments, the epoch and its loss from a checkpoint."
     state = dict(stored)
     part = lambda prefix: {k[len(prefix):]: t for k, t in state.items() if k.startswith(prefix)}
     trainer.model.load_state_dict(part("model."))
@@ -270,10 +279,9 @@ def load_checkpoint(
         like = weights[int(i)]
         moments.setdefault(int(i), {})[name] = torch.empty_like(like).copy_(t) if t.dim() else t  # in memory like the weight
     trainer.optimizer.load_state_dict(trainer.optimizer.state_dict() | dict(state=moments))
+    if not isinstance(stored.about["epoch"], int) or not 0 <= stored.about["epoch"] <= trainer.training.epochs: raise ValueError("of no epoch of the run")
     trainer.epoch = stored.about["epoch"]
-    trainer.best = stored.about["best"]
-    trainer.best_state = dict(Stored(out / "model.safetensors"))
-    return True
+    trainer.best = float(stored.about["best"])
 
 # %% ../nbs/10_train.ipynb #54c8b3bd
 def _start_weights(config: WFClipConfig, start: str) -> dict[str, torch.Tensor]:
@@ -377,9 +385,11 @@ def read_run(
 ) -> Run:
     "Read what defines a run from its folder; ValueError if it is none."
     config = read_config(out)
-    if "training" not in config or not (out / "split.json").is_file():
+    if not {"model", "training"} <= config.keys() or not (out / "split.json").is_file():
         raise ValueError(f"{out}: a model, but not the folder of a training run.")
-    split = Split.from_dict(read_json(out / "split.json"), data.ids)
+    try: split = Split.from_dict(read_json(out / "split.json"), data.ids)
+    except ValueError as error: raise ValueError(f"{out / 'split.json'}: {error}") from None
+    if min(map(len, (split.train, split.val, split.test))) < 2: raise ValueError(f"{out / 'split.json'}: damaged, a part has fewer than two materials.")
     return Run(WFClipConfig.from_dict(config["model"]), TrainConfig.from_dict(config["training"]), split)
 
 # %% ../nbs/10_train.ipynb #f2f704d2
@@ -408,10 +418,19 @@ class _StopRequest:
 def read_metrics(
     out: Path,  # run folder
 ) -> list[dict]:  # one record per epoch; of a run that began with a trained model also epoch 0, what that one says
-    "The records of metrics.jsonl; a last line cut short by a kill is left out."
+    "The records of metrics.jsonl; a last line cut short by a kill is left out. ValueError for a line that is none of ours."
     path = out / "metrics.jsonl"
-    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
+    return [_record(line, f"{path}: line {k}") for k, line in enumerate(lines, 1)]
+
+def _record(line: str, place: str) -> dict:
+    "A line of metrics.jsonl; ValueError if it is none."
+    try:
+        record = json.loads(line)
+        sound = all(math.isfinite(record[k]) for k in ("epoch", "val_loss", "seconds")) and isinstance(record["epoch"], int)
+    except (ValueError, TypeError, KeyError, RecursionError): sound = False
+    if not sound: raise ValueError(f"{place} is no record of an epoch; remove it.")
+    return record
 
 def _tidy(out: Path, records: list[dict]) -> None:
     "Leave nothing in a run's folder of what a kill cut short: temporary files, and lines of epochs that are done again."

@@ -187,6 +187,8 @@ class Split:
         ids: Sequence[str],  # ids of all materials
     ) -> "Split":
         "Find the stored materials in a dataset; ValueError if one is missing."
+        lists = isinstance(d, dict) and all(isinstance(d.get(k), list) and all(isinstance(name, str) for name in d[k]) for k in PARTS)
+        if not lists or not isinstance(d.get("by"), str) or not isinstance(d.get("seed"), int): raise ValueError("no split is stored there.")
         where = {name: i for i, name in enumerate(ids)}
         missing = [name for k in PARTS for name in d[k] if name not in where]
         if missing: raise ValueError(f"{len(missing)} materials of the stored split, {missing[0]} first, "

@@ -96,6 +96,11 @@ def read_config(
     config = read_json(path)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ValueError(f"{path}: not the configuration of a model of the format {FORMAT}.")
+    tables = [k for k in ("model", "training", "data", "folds") if not isinstance(config.get(k, {}), dict)]
+    if tables: raise ValueError(f"{path}: damaged, its {tables[0]} is no table of names and values.")
+    members = config.get("members", [])
+    if not isinstance(members, list) or not all(isinstance(m, str) and Path(m).name == m for m in members):
+        raise ValueError(f"{path}: damaged, its members are not a list of folders.")
     return config
 
 # %% ../../nbs/nn/09_clip.ipynb #4731421c
