@@ -71,14 +71,14 @@ def case(name: str) -> bytes: return (ROOT / "tests/files/calculations" / name).
 def np_text(columns: np.ndarray) -> bytes: return "\n".join(" ".join(f"{x:12.6f}" for x in row) for row in columns.T).encode()
 
 
-def hdf5_bytes() -> bytes:
-    "A small vaspout.h5"
+def hdf5_bytes(dtype: object = object) -> bytes:
+    "A small vaspout.h5, with elements of any length or of a fixed one (on a damaged heap of the former HDF5 itself may not end)"
     import h5py
     z = np.arange(60) * 0.3
     with tempfile.NamedTemporaryFile(suffix=".h5") as file:
         with h5py.File(file.name, "w") as f:
             g = f.create_group("results/positions")
-            g["ion_types"], g["number_ion_types"], g["scale"], g["direct_coordinates"] = [b"W ", b"S "], [1, 2], 1.0, 1
+            g["ion_types"], g["number_ion_types"], g["scale"], g["direct_coordinates"] = np.array([b"W ", b"S "], dtype), [1, 2], 1.0, 1
             g["lattice_vectors"] = [[3.2, 0, 0], [-1.6, 2.7713, 0], [0, 0, 18]]
             g["position_ions"] = [[0, 0, .5], [1 / 3, 2 / 3, .59], [1 / 3, 2 / 3, .41]]
             for name in ("hartree", "ionic"):
@@ -140,7 +140,7 @@ def formats() -> dict[str, SimpleNamespace]:
         "database": of("x.db", database_bytes()),
         "cif": of("x.cif", CIF), "poscar": of("POSCAR", POSCAR), "xyz": of("x.extxyz", XYZ), "other": of("x.dat", XYZ),
         "jarvis": of("x.json", json.dumps([JARVIS, JARVIS | {"jid": "2"}]).encode()), "optimade": of("x.json", json.dumps(OPTIMADE).encode()),
-        "xdatcar": of("XDATCAR", XDATCAR), "pwxml": of("pw.xml", PW_XML), "h5": of("x.h5", hdf5_bytes()),
+        "xdatcar": of("XDATCAR", XDATCAR), "pwxml": of("pw.xml", PW_XML), "h5": of("x.h5", hdf5_bytes("S2")),
         **{name: of(Path(name).name, (CASES / name).read_bytes()) for name in KEPT}}
 
 

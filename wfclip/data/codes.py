@@ -129,7 +129,11 @@ def _poscar(text: str, path: Path) -> Any:
 def _vaspout_arrays(h5: Any) -> tuple:
     "Numbers [N], positions [N, 3] and cell [3, 3], Å, of an open vaspout.h5."
     p = h5["results/positions"]
-    numbers = np.repeat([_element(s.decode().strip()) for s in p["ion_types"][:]], p["number_ion_types"][:])
+    names = [k for k in ("ion_types", "number_ion_types", "lattice_vectors", "position_ions", "scale", "direct_coordinates") if k in p]
+    if max(p[k].size for k in names) > 3 * _MOST_ATOMS: raise StructureError("arrays of no sensible size; run VASP again.")
+    counts = np.array(p["number_ion_types"])
+    if counts.min() < 0 or counts.sum() > _MOST_ATOMS: raise StructureError("numbers of atoms that make no sense; run VASP again.")
+    numbers = np.repeat([_element(s.decode().strip()) for s in p["ion_types"][:]], counts)
     cell = np.array(p["lattice_vectors"], float) * float(np.array(p["scale"]) if "scale" in p else 1)
     where = np.array(p["position_ions"], float)
     direct = "direct_coordinates" not in p or bool(np.array(p["direct_coordinates"]))
