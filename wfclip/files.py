@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'WEIGHTS', 'write_atomic', 'write_text', 'write_json', 'read_json', 'write_tensors', 'write_arrays',
-           'read_header', 'Stored', 'owned', 'packing', 'open_packed', 'open_text', 'printable']
+           'read_header', 'Stored', 'owned', 'packing', 'open_packed', 'open_text', 'printable', 'csv_line']
 
 # %% ../nbs/00a_files.ipynb #f8f90089
 import bz2
+import csv
 import gzip
 import json
 import lzma
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
 from importlib.resources import files
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from math import prod
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -260,3 +261,12 @@ def printable(
 ) -> str:
     "The text on one line: what does not print, such as a line break in the name of a file, is replaced by its escape."
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+# %% ../nbs/00a_files.ipynb #5e34a65b
+def csv_line(
+    values: Iterable[Any],  # of a row; None is an empty field
+) -> str:  # without the end of the line
+    "A row of CSV."
+    row = StringIO()
+    csv.writer(row, lineterminator="\r\n").writerow(values)  # with this end it quotes both of its characters
+    return row.getvalue()[:-2]

@@ -7,7 +7,6 @@ __all__ = ['TABLES', 'Neighbor', 'Prediction', 'open_device', 'Predictor', 'Read
            'predict_iter', 'predict', 'table_lines', 'prediction_line', 'prediction_text']
 
 # %% ../nbs/12_predict.ipynb #b69a3fd2
-import csv
 import json
 import os
 import re
@@ -36,7 +35,7 @@ from .data.profile import Profile
 from .data.structure import read_layers
 from .encode import Features, encode, graph_options
 from .energies import MIN_GAP, energy_names
-from .files import WEIGHTS, printable
+from .files import WEIGHTS, csv_line, printable
 from .known import _FORCE_NOTE, _MAX_SHIFT, _MAX_STRAIN, Known, KnownLayers, _force_mark
 from .nn.clip import CrystalTower, WFClip, read_config
 from .plot import plot_profile
@@ -480,25 +479,20 @@ def _as_row(p: Prediction) -> dict:
 # %% ../nbs/12_predict.ipynb #f83263c1
 TABLES = ".csv", ".json", ".jsonl"  # endings of files that predictions can be written to
 
-def _csv_row(values: Iterable) -> str:
-    row = StringIO()
-    csv.writer(row, lineterminator="").writerow(values)
-    return row.getvalue()
-
 def prediction_line(
     p: Prediction,  # with or without error
     kind: str,  # one of TABLES, or .extxyz or .db
 ) -> str:  # without the end of the line
     "A prediction as a row of CSV, as JSON, or with its structure as a frame of extended XYZ."
     if kind in _FRAMES: return _frame(p)
-    return _csv_row(_as_row(p).values()) if kind == ".csv" else json.dumps(_as_json(p), allow_nan=False)
+    return csv_line(_as_row(p).values()) if kind == ".csv" else json.dumps(_as_json(p), allow_nan=False)
 
 def prediction_text(
     lines: Iterable[Prediction | str],  # predictions, or lines made of them; taken one by one, as they come
     kind: str,  # one of TABLES, or .extxyz
 ) -> Iterator[str]:
     "The content of a file of predictions, line by line with their ends."
-    if kind == ".csv": yield _csv_row(_as_row(Prediction("", ""))) + "\n"
+    if kind == ".csv": yield csv_line(_as_row(Prediction("", ""))) + "\n"
     first = True
     for line in lines:
         if isinstance(line, Prediction):

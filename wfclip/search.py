@@ -6,13 +6,11 @@
 __all__ = ['Candidate', 'Query', 'Candidates', 'search', 'candidate_lines', 'candidate_csv']
 
 # %% ../nbs/13_search.ipynb #25a224a1
-import csv
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from io import StringIO
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +18,7 @@ import torch
 
 from .data.profile import Profile
 from .data.structure import read_layer
+from .files import csv_line
 from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits, _embed_profiles, _load_profile, model_digest, nearest_unit
 from .known import _FORCE_NOTE, _force_mark
 from .predict import Predictor
@@ -251,8 +250,5 @@ def candidate_csv(
     found: Candidates,  # as of `search`
 ) -> str:
     "Candidates as CSV: the fields of `Candidate`, then what the energies are."
-    out = StringIO()
-    table = csv.DictWriter(out, [*Candidate.__dataclass_fields__, "note"], lineterminator="\n")
-    table.writeheader()
-    table.writerows(asdict(c) | dict(note=found.note) for c in found)
-    return out.getvalue()
+    rows = [[*Candidate.__dataclass_fields__, "note"], *([*asdict(c).values(), found.note] for c in found)]
+    return "".join(f"{csv_line(row)}\n" for row in rows)

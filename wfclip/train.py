@@ -267,6 +267,7 @@ def load_checkpoint(
     trainer.best_state = dict(Stored(out / "model.safetensors"))
     return True
 
+# %% ../nbs/10_train.ipynb #db1998d9
 def _load_state(trainer: Trainer, stored: Stored) -> None:
     "Weights, moments, the epoch and its loss from a checkpoint."
     state = dict(stored)

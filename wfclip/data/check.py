@@ -6,11 +6,9 @@
 __all__ = ['faces_alike', 'potential_warnings', 'read_profile', 'potential_row', 'potential_lines', 'potential_csv']
 
 # %% ../../nbs/data/01d_check.ipynb #7aacc0da
-import csv
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from .layer import Layer
 from .profile import Plateau, Profile
 from .readers import Potential, read_potential
 from ..energies import EQUAL
-from ..files import printable
+from ..files import csv_line, printable
 
 # %% ../../nbs/data/01d_check.ipynb #3f116b27
 _NEAR = 4.0  # Å from the outermost atom, where a Hartree potential has become flat
@@ -244,8 +242,4 @@ def potential_csv(
 ) -> str:
     "Rows as CSV with a header; lists are joined by semicolons."
     plain = lambda x: "; ".join(map(str, x)) if isinstance(x, (list, tuple)) else x
-    text = StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    if rows: table.writerow(rows[0])
-    table.writerows([plain(x) for x in r.values()] for r in rows)
-    return text.getvalue()
+    return "".join(f"{csv_line(row)}\n" for row in [*rows[:1], *([plain(x) for x in r.values()] for r in rows)])
