@@ -30,7 +30,7 @@ from .data.layer import Layer
 from .data.profile import Profile, ProfileError
 from .energies import energy_names
 from .files import _DTYPES, WEIGHTS, read_header, write_arrays, write_atomic
-from .predict import Predictor
+from .predict import Predictor, _check_numbers
 
 # %% ../nbs/12b_material_index.ipynb #39e726f0
 _INDEX_FORMAT = "wfclip-index-1"
@@ -178,6 +178,7 @@ def _crystal_columns(
 ) -> dict[str, Any]:  # columns [n]
     "Crystals with their embeddings and predicted energies."
     features = predictor.encode(layers)
+    _check_numbers(features, sources)
     n = len(layers)
     energies = {k: v.numpy() for k, v in predictor.energies(features).items()}
     faces_known = predictor.methods[0] == "head" and "step" in features.properties

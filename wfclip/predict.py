@@ -315,6 +315,13 @@ def _draw(known: ProfileBank, layer: Layer, faces: tuple[float, float], faces_kn
     return blend_profiles(known, [layer], faces[:1], faces[1:], index, weight, faces_known)[0]
 
 # %% ../nbs/12_predict.ipynb #903f492d
+_NO_NUMBER = "this model gives no number for it; look at the model with wfclip check."
+
+def _check_numbers(features: Features, sources: Sequence[str]) -> None:
+    "ValueError, with the source of the first one, if an embedding is not a number."
+    unsound = ~features.p_cry.isfinite().all(1)
+    if unsound.any(): raise ValueError(f"{sources[int(unsound.int().argmax())]}: {_NO_NUMBER}")
+
 def _predict_layers(layers: Sequence[Layer], predictor: Predictor, method: str, coverage: float) -> list[dict]:
     "For n layers the fields of `Prediction`, without those of what was read."
     features = predictor.encode(layers)
@@ -327,6 +334,9 @@ def _predict_layers(layers: Sequence[Layer], predictor: Predictor, method: str, 
     answers = []
     for i, (near, row) in enumerate(zip(neighbors, zip(*(t.tolist() for t in energies.values())))):
         value = {k: v for k, v in zip(energies, row) if not isnan(v)}
+        if not {"phi_top", "phi_bottom"} <= value.keys():
+            answers.append(dict(error=_NO_NUMBER))
+            continue
         interval = {k: (low[i], high[i]) for k, (low, high) in ends.items() if k in value and isfinite(high[i] - low[i])}
         faces = value["phi_top"], value["phi_bottom"]
         answers.append(dict(**value, intervals=interval, coverage=coverage, faces_known=faces_known, method=METHODS[method],
@@ -345,6 +355,9 @@ def _predict_block(block: Sequence[Read], predictor: Predictor, method: str, cov
             yield Prediction(source, source, warnings=heard, error=layer.problem)
             continue
         answer = next(answers)
+        if "error" in answer:
+            yield Prediction(layer.id or source, source, layer.formula, len(layer), warnings=heard, **answer)
+            continue
         strange = sorted(set(layer.symbols) - predictor.elements)
         doubts = [f"{symbol} does not occur in the training data" for symbol in strange]
         if answer["typicality"] < UNUSUAL:

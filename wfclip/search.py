@@ -21,7 +21,7 @@ from .data.structure import read_layer
 from .files import csv_line
 from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits, _embed_profiles, _load_profile, model_digest, nearest_unit
 from .known import _FORCE_NOTE, _force_mark
-from .predict import Predictor
+from .predict import Predictor, _check_numbers
 
 # %% ../nbs/13_search.ipynb #535346af
 def _atomic_numbers(symbols: str | Iterable[str]) -> dict[str, int]:
@@ -126,7 +126,9 @@ def _embed_query(predictor: Predictor, profile: str | os.PathLike | Profile | No
     layer = read_layer(like)
     unseen = "".join(f"; the model never saw {z}" for z in sorted(set(layer.symbols) - predictor.elements))
     size = f"{len(layer)} atoms, thickness {layer.thickness:.2f} Å, vacuum {layer.vacuum:.2f} Å"
-    return Query(predictor.encode([layer]).p_cry[0], f"like {layer.formula}: {size}{unseen}", layer.formula)
+    features = predictor.encode([layer])
+    _check_numbers(features, [layer.id or layer.formula])
+    return Query(features.p_cry[0], f"like {layer.formula}: {size}{unseen}", layer.formula)
 
 # %% ../nbs/13_search.ipynb #92fd5e07
 class Candidates(list):
