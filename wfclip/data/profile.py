@@ -110,12 +110,12 @@ def _vacuum(v: np.ndarray) -> tuple[int, int]:
 # %% ../../nbs/data/01_profile.ipynb #f8eb6a36
 _MIN_STEP = 0.02  # eV; a smaller step in the vacuum is not looked for
 _TAIL = 1.75  # Å from the outermost atoms within which no step can be told from the tail of the layer
-_DECAYS = (1, 2, 4)  # 1/Å, of tails
+_DECAYS = (0.7, 1.2, 2, 3, 5)  # 1/Å, of tails
 _RAMPS = (0, 0.5, 1, 1.5, 2, 3, 4)  # Å, widths of steps
 
 # %% ../../nbs/data/01_profile.ipynb #e1f0585c
 def _smooth(x: np.ndarray) -> np.ndarray:
-    "An orthonormal basis [n, 8] of what a vacuum over the heights x may be: level, slope, tails at both ends."
+    "An orthonormal basis [n, 12] of what a vacuum over the heights x may be: level, slope, tails at both ends."
     tails = np.exp(-np.outer(x - x[0], _DECAYS))
     return np.linalg.qr(np.column_stack([np.ones_like(x), x - x.mean(), tails, tails[::-1]]))[0]
 
@@ -127,11 +127,11 @@ def _find_step(v: np.ndarray, spacing: float, well: float = -np.inf) -> tuple[fl
     right = x[(v <= well) & (x > x[-1] / 2)].min(initial=x[-1] - _TAIL + 1)
     inside = (x >= left + 1) & (x <= right - 1)
     x = x[inside]
-    if len(x) < 12: return None
+    if len(x) < 20: return None
     basis = _smooth(x)
     out = lambda f: f - basis @ (basis.T @ f)
     r = out(v[inside])
-    middles = (x[1:] + x[:-1]) / 2
+    middles = np.linspace(x[0], x[-1], 2 * len(x) - 1)
     best: tuple = (0, 0, 0, 0, 1)
     for width in _RAMPS:
         u = out(np.clip((x[:, None] - middles) / max(width, spacing) + 0.5, 0, 1))
@@ -149,9 +149,15 @@ def _find_step(v: np.ndarray, spacing: float, well: float = -np.inf) -> tuple[fl
 
 # %% ../../nbs/data/01_profile.ipynb #6a1983ef
 def _seen(x: np.ndarray, v: np.ndarray, middle: float, width: float, height: float) -> bool:
-    "Whether v differs by this height across a step, as it does not where a tail takes the shape of one."
-    after, before = (v[(side > width / 2) & (side < width / 2 + 0.75)] for side in (x - middle, middle - x))
-    return bool(len(after) and len(before)) and abs(after.mean() - before.mean() - height) < 0.3 * abs(height) + 0.005
+    "Whether v is flat on both sides of a step and differs by its height, as it is not where a tail takes the shape of one."
+    error = 0.3 * abs(height) + 0.005
+    start = width / 2 + (x[1] - x[0]) / 2
+    level = []
+    for side in (x - middle, middle - x):
+        near, far = (v[(side > start + a) & (side < start + a + 0.5)] for a in (0, 0.5))
+        if not len(near) or not len(far) or abs(far.mean() - near.mean()) > error: return False
+        level.append(near.mean())
+    return bool(abs(level[0] - level[1] - height) < error)
 
 # %% ../../nbs/data/01_profile.ipynb #2b62216b
 def open_cell(

@@ -214,8 +214,9 @@ def _text_rows(path: Path) -> tuple[list[str], str]:
 # %% ../../nbs/data/01c_readers.ipynb #067789af
 def _number_table(rows: list[str]) -> np.ndarray:
     "The numbers in columns [n, 2 or 3]; ProfileError if they are not."
-    rows = [re.sub(r"(?<=\d)([-+]\d{3})(?=[\s,;]|$)", r"E\1", row.rstrip(",; \t")) for row in rows]  # 0.12345-100 of Fortran
-    try: table = np.array([re.split(r"\s*[,;]\s*|\s+", row) for row in rows], float)
+    text = re.sub(r"(?m)(?<=\d)([-+]\d{3})(?=[\s,;]|$)", r"E\1", "\n".join(row.rstrip(",; \t") for row in rows))  # 0.12345-100 of Fortran
+    split = (lambda row: re.split(r"\s*+[,;]\s*+|\s++", row)) if re.search("[,;]", text) else str.split
+    try: table = np.array([split(row) for row in text.split("\n")], float)
     except ValueError: table = np.empty((0, 0))
     if table.ndim != 2 or table.shape[1] not in (2, 3):
         raise ProfileError("not two columns of numbers; give heights in Å and a potential in eV, with decimal points.")

@@ -20,10 +20,10 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CUBE = "write a cube (pp.x: iflag = 3, output_format = 6), or give avg.dat of average.x"
 _UNREAD = (  # what it is and what to do, the name it has, what stands in its first lines
     (f"a file of pp.x for plotting (filplot), which is not read; {_CUBE}.", "", r"\A[^\n]*+\n(?:[ \t]*+\d++){8}[ \t]*+\n[ \t]*+-?\d++(?:[ \t]++[-+.\dEed]++){6}[ \t]*+\n"),
-    (f"a file of XCrySDen (XSF), of which potentials are not read; {_CUBE}.", r".*\.b?xsf", r"(?m)^\s*(BEGIN_BLOCK_DATAGRID_?3D|PRIMVEC|DIM-GROUP)\s*$"),
+    (f"a file of XCrySDen (XSF), of which potentials are not read; {_CUBE}.", r".*\.b?xsf", r"(?m)^[ \t]*+(?:BEGIN_BLOCK_DATAGRID_?3D|PRIMVEC|DIM-GROUP)[ \t]*+$"),
     ("a binary grid of SIESTA, which is not read; give the .PAV of macroave, or a cube.", r".*\.(vh|vt|vna|eldos|rho|drho|toch|bader)", ""),
     ("a macroscopic average, which blurs the vacuum levels; give the planar average (PLANAR_AVERAGE.dat, .PAV).", r"macroscopic_?average.*|.*\.mav", ""),
-    ("an output of pw.x, which holds no potential; give avg.dat of average.x or the cube of pp.x, and leave it beside.", "", r"(?m)^\s*Program PWSCF"))
+    ("an output of pw.x, which holds no potential; give avg.dat of average.x or the cube of pp.x, and leave it beside.", "", r"(?m)^[ \t]*+Program PWSCF"))
 
 def _first(path: Path) -> bytes:
     "The first bytes of a file, unpacked; none if that fails."
