@@ -17,7 +17,6 @@ package: only the numbers that they compute are used. Both store their weights a
 """
 import argparse
 import os
-from pathlib import Path
 
 import numpy as np
 from ase import Atoms

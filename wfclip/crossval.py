@@ -136,8 +136,8 @@ def fold_retrieval(
         rng = np.random.default_rng(split.seed)
         rows = [rng.permutation(len(s))[:gallery] for _ in range(draws)]
         found = [retrieval_metrics(s[np.ix_(r, r)]) for r in rows]
-        both = lambda name: float(np.mean([[f[way][name] for way in ("crystal_to_profile", "profile_to_crystal")] for f in found]))
-        out.append({name: both(name) for name in ("R@1", "R@10", "MRR")})
+        ways = ("crystal_to_profile", "profile_to_crystal")
+        out.append({name: float(np.mean([[f[way][name] for way in ways] for f in found])) for name in ("R@1", "R@10", "MRR")})
     return out
 
 # %% ../nbs/11a_crossval.ipynb #283840ca
