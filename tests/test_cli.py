@@ -93,7 +93,7 @@ def here(folder, monkeypatch):
     "train --lr nan": "must be positive",
     "train --seed 4294967296": "not a whole number",
     "train --split alphabet": "invalid choice: 'alphabet'",
-    "train --data WSSe.cif": "not a safetensors file",
+    "train --data WSSe.cif": "a structure, not a dataset file",
     "train --data small.safetensors --out run": "holds a run already",
     "train --data small.safetensors --out WSSe.cif/run": "Not a directory",
     "train --resume --out run --epochs 7 --lr 1": "cannot change epochs, lr",

@@ -298,7 +298,7 @@ def _misfit(header: dict, tensors: dict[str, torch.Tensor]) -> str:
     if len(header["formulas"]) != n or n < 1: return "its ids and formulas are not as many"
     wanted = {f"score.{m}.{e}" for m in {k.split(".")[1] for k in scores} | {"retrieval", "probe", "kernel"} for e in energy_names("predicted")}
     if missing := wanted - set(scores): return f"it lacks {min(missing)}"
-    unsound = [k for k in ("p_cry", "p_prof", "phi", "residual", "wells", "probe.weight", "kernel.nodes", "kernel.alpha", "kernel.scale", "unlike") if not tensors[k].isfinite().all()]
+    unsound = [k for k in ("p_cry", "p_prof", "phi", "residual", "wells", "kernel.nodes", "kernel.scale", "unlike") if not tensors[k].isfinite().all()]
     return f"its {unsound[0]} holds NaN or infinity" if unsound else ""
 
 # %% ../nbs/10a_bank.ipynb #ed597250

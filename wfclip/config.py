@@ -22,8 +22,8 @@ def _check_fields(config: Any, ranges: dict[str, tuple] = _RANGES) -> None:
     for f in dataclasses.fields(config):
         value, (kind, word) = getattr(config, f.name), _WORDS[type(f.default)]
         if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool): raise ValueError(f"{f.name} is {word}, not {value!r}.")
-        low, high = ranges.get(f.name, (-math.inf, math.inf))
-        if kind in (Integral, Real) and not low <= value <= high: raise ValueError(f"{f.name} lies from {low} to {high}, not at {value}.")
+        low, high = ranges.get(f.name, (value, value))
+        if kind in (Integral, Real) and f.name in ranges and not low <= value <= high: raise ValueError(f"{f.name} lies from {low} to {high}, not at {value}.")
 
 # %% ../nbs/00_config.ipynb #21d57c1c
 @dataclass(frozen=True)
