@@ -256,7 +256,7 @@ def load_checkpoint(
     trainer: Trainer,  # of the same configuration; changed in place
     out: Path,  # run folder
 ) -> bool:  # whether there is one
-    "Continue from the last checkpoint, if there is one."
+    "Continue from the last checkpoint, if there is one; ValueError if it is none of this run."
     path = out / "last/state.safetensors"
     if not path.is_file(): return False
     stored = Stored(path)
