@@ -113,7 +113,7 @@ def _fixed(text: bytes, most: int) -> np.ndarray | None:
 # %% ../../nbs/data/01b_grid.ipynb #a9a88f7a
 _CHUNK = 1 << 18  # bytes that are parsed at a time
 _NO_LETTER = re.compile(rb"(\d)([-+]\d{3})(?=\s|$)")  # Fortran leaves it out before an exponent of three digits
-_NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(rb"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")  # one way to match, in linear time
 
 def _parse(text: bytes, most: int, done: int) -> tuple[np.ndarray, bytes]:
     "Up to `most` numbers from the start of a text, and what is left of it."
