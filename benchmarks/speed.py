@@ -50,7 +50,7 @@ from wfclip.data.dataset import load_dataset
 from wfclip.data.graph import Batch, flat_graphs, graph_arrays
 from wfclip.data.layer import Layer
 from wfclip.data.structure import read_layer
-from wfclip.index import nearest_unit, top_k
+from wfclip.nearest import nearest_unit, top_k
 from wfclip.nn.clip import WFClip
 from wfclip.nn.expansion import smooth_cutoff
 from wfclip.predict import Predictor

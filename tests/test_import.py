@@ -43,6 +43,8 @@ PUBLIC = {
     ".evaluate": "evaluate retrieval_metrics",
     ".predict": "Prediction Predictor predict",
     ".index": "Index open_index write_index",
+    ".nearest": "nearest_unit top_k",
+    ".embed": "index_dataset model_digest",
     ".search": "search",
     ".jobs": "Job run_job",
     ".screen": "embed_files predict_files",
@@ -78,9 +80,16 @@ def test_help_is_cheap():
 
 
 def test_predict_imports_only_what_it_needs():
-    "Torch, e3nn for the layers of the pooling, pymatgen for CIF and a little of ASE, but nothing else that is heavy"
+    "Torch, pymatgen for CIF and a little of ASE, but nothing else that is heavy"
     loaded = loaded_by(["predict", str(ROOT / "examples/MoS2.cif")])
-    assert "torch" in loaded and not {"torch_geometric", "matplotlib", "sklearn", "pandas", "h5py"} & loaded
+    assert "torch" in loaded and not {"torch_geometric", "e3nn", "matplotlib", "sklearn", "pandas", "h5py"} & loaded
+
+
+@pytest.mark.parametrize("command", (
+    ["search", "--work-function", "4.4", "4.6", "--gap", "0", "0"],
+    ["data", "profile", str(ROOT / "examples/calculations/vasp/WSSe/LOCPOT.gz")]))
+def test_what_asks_no_model_loads_no_torch(command):
+    assert not {"torch", "torch_geometric", "e3nn", "pymatgen", "matplotlib", "sklearn"} & loaded_by(command)
 
 
 @pytest.mark.parametrize("module", PUBLIC)

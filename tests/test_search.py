@@ -18,9 +18,9 @@ from wfclip import index as module
 from wfclip.data.dataset import load_dataset
 from wfclip.data.profile import Profile
 from wfclip.data.structure import read_layer
-from wfclip.index import (
-    Index, _crystal_columns, _element_bits, _index_about, _profile_columns, index_dataset, top_k, write_index,
-)
+from wfclip.embed import _crystal_columns, _index_about, _profile_columns, index_dataset
+from wfclip.index import Index, _element_bits, write_index
+from wfclip.nearest import top_k
 from wfclip.predict import Predictor
 from wfclip.search import candidate_lines, search
 
@@ -42,7 +42,8 @@ def test_memory_is_flat(tmp_path):
 import resource, sys
 import numpy as np, torch
 from test_search import rows
-from wfclip.index import Index, top_k, write_index
+from wfclip.index import Index, write_index
+from wfclip.nearest import top_k
 n, D, size = 200_000, 384, 4000
 query, planted = np.eye(D, dtype=np.float32)[7], (5, 77_777, 199_999)
 def blocks():

@@ -20,7 +20,8 @@ from ase.formula import Formula
 from wfclip import load_dataset
 from wfclip.crossval import read_left_out
 from wfclip.data.dataset import WorkFunctionDataset
-from wfclip.index import Index, top_k
+from wfclip.index import Index
+from wfclip.nearest import top_k
 from wfclip.nn.elements import element_table
 from wfclip.plot import plateau_windows, project
 

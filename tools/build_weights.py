@@ -30,7 +30,7 @@ from wfclip.crossval import OutOfFold, cross_calibration, fit_powers, fold_cover
 from wfclip.data.dataset import FOLDS, Split, WorkFunctionDataset, load_dataset
 from wfclip.evaluate import baselines, error_metrics
 from wfclip.files import WEIGHTS
-from wfclip.index import index_dataset
+from wfclip.embed import index_dataset
 from wfclip.nn.clip import CrystalTower, WFClip, read_config, read_taught, save_taught
 from wfclip.predict import Predictor
 from wfclip.train import read_run, train

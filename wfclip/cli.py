@@ -346,7 +346,7 @@ def _work(out: str, what: str, job: Callable) -> int:
 def _index(name: str, folder: str, args: argparse.Namespace) -> str:
     "The index that --index names, or one made in a folder of the dataset that it names."
     from wfclip.data.dataset import load_dataset
-    from wfclip.index import index_dataset
+    from wfclip.embed import index_dataset
     from wfclip.predict import Predictor
     try: data = load_dataset(name)
     except ValueError: return name

@@ -21,10 +21,10 @@ from .data.dataset import WorkFunctionDataset, load_dataset
 from .data.format import dataset_path, is_dataset
 from .data.structure import _split_selection, count_structures
 from .files import write_text
-from wfclip.index import (
-    _SIDES, Index, _first_model, _column_blocks, _dataset_about, _dataset_columns, _index_about, join_indexes, model_digest,
-    _read_profiles, save_npz, write_index,
+from wfclip.embed import (
+    _SIDES, _column_blocks, _dataset_about, _dataset_columns, _first_model, _index_about, _read_profiles, model_digest,
 )
+from .index import Index, join_indexes, save_npz, write_index
 from .jobs import Job, Tally, _output_path, run_job
 from wfclip.predict import (
     _FRAMES, TABLES, Predictor, Read, _check_method, _predict_block, _write_rows, prediction_line, prediction_text, read_some, read_source,

@@ -11,17 +11,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
 from .data.profile import Profile
 from .data.structure import read_layer
 from .files import csv_line
-from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits, _embed_profiles, _load_profile, model_digest, nearest_unit
+from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits
 from .known import _FORCE_NOTE, _force_mark
-from .predict import Predictor, _check_numbers
+
+if TYPE_CHECKING:
+    import torch
+
+    from wfclip.predict import Predictor
 
 # %% ../nbs/13_search.ipynb #535346af
 def _atomic_numbers(symbols: str | Iterable[str]) -> dict[str, int]:
@@ -112,12 +115,14 @@ def _candidate(index: Index, i: int, **more: Any) -> Candidate:
 # %% ../nbs/13_search.ipynb #48b01136
 class Query(NamedTuple):
     "What to be similar to."
-    embedding: torch.Tensor  # [D], unit length
+    embedding: "torch.Tensor"  # [D], unit length
     words: str  # what was understood of it
     formula: str | None = None  # of a structure
 
-def _embed_query(predictor: Predictor, profile: str | os.PathLike | Profile | None, like: Any, efermi: float | None) -> Query:
+def _embed_query(predictor: "Predictor", profile: str | os.PathLike | Profile | None, like: Any, efermi: float | None) -> Query:
     "Embed a profile or a structure; ValueError if it cannot be read, or if both are given."
+    from wfclip.embed import _embed_profiles, _load_profile
+    from wfclip.predict import _check_numbers
     if profile is not None and like is not None: raise ValueError("give a profile or a structure to be like, not both.")
     if profile is not None:
         p = _load_profile(profile, efermi)
@@ -172,14 +177,17 @@ def _rank(index: Index, keep: np.ndarray, k: int, query: Query | None, work_func
     if query is None:
         rows = _by_work_function(index, keep, work_function)[:k]
         return [_candidate(index, int(i), rank=rank) for rank, i in enumerate(rows, 1)]
+    from wfclip.nearest import nearest_unit
     similarity, rows = (t.tolist() for t in nearest_unit(query.embedding, index["embeddings"], k, keep))
     same = lambda s, i: s > .999 and index.text("formula", i) == query.formula
     return [_candidate(index, i, rank=rank, similarity=round(s, 4), same=same(s, i))
             for rank, (s, i) in enumerate(zip(similarity, rows), 1)]
 
 # %% ../nbs/13_search.ipynb #f0687e63
-def _open_predictor(index: Index, model: str | os.PathLike | Predictor | None, device: str | None) -> Predictor:
+def _open_predictor(index: Index, model: "str | os.PathLike | Predictor | None", device: str | None) -> "Predictor":
     "The model that made an index; ValueError if it is another one."
+    from wfclip.embed import model_digest
+    from wfclip.predict import Predictor
     predictor = model if isinstance(model, Predictor) else Predictor.from_pretrained(model, device)
     if model_digest(predictor.model) != index.about["model"]:
         raise ValueError(f"{index.path}: made with another model; name that one, or embed the materials again.")
@@ -197,7 +205,7 @@ def search(
     gap: Sequence[float] | None = None,  # range of the band gap, eV
     k: int = 20,  # how many
     index: str | os.PathLike | Index | None = None,  # None: the bundled materials
-    model: str | os.PathLike | Predictor | None = None,  # that made the index; None: the model inside the package
+    model: "str | os.PathLike | Predictor | None" = None,  # that made the index; None: the model inside the package
     efermi: float | None = None,  # Fermi level from the zero of the profile's file, eV; for files that do not say
     device: str | None = None,  # to read a model to; None: CUDA if there is a GPU
 ) -> Candidates:  # a list of `Candidate`, best first; empty if nothing fulfils the conditions

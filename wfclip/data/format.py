@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from .graph import flat_graphs
+if TYPE_CHECKING: import torch
 from .layer import Layer, _check_atoms, _check_layer, _full_cell
 from .profile import Profile
 from ..files import PACKAGE, Stored, write_arrays, write_tensors
@@ -51,6 +51,7 @@ def write_dataset(
     **about: str,  # name, license, method ...: kept in the file's header
 ) -> None:
     "Write a dataset file: the old one stays until the new one is complete."
+    import torch
     entries = list(entries)
     arrays = _columns(entries) | (_graph_columns([e.layer for e in entries]) if features else {})
     header = dict(format=FORMAT, **about, ids=[e.layer.id for e in entries],
@@ -80,6 +81,9 @@ def _columns(entries: list[Entry]) -> dict[str, np.ndarray]:
 # %% ../../nbs/data/04a_format.ipynb #0ab70c4b
 def _graph_columns(layers: list[Layer]) -> dict[str, np.ndarray]:
     "The crystal graphs of many layers as arrays of a dataset file."
+    import torch
+
+    from wfclip.data.graph import flat_graphs
     flat = flat_graphs(layers, _CUTOFF)
     small = lambda t: t.int() if t.dtype == torch.long else t
     return {k: small(flat[k]).numpy() for k in _OF_EDGES} | dict(edge_ptr=flat["edge_ptr"].numpy())
@@ -213,9 +217,10 @@ def stored_segment(
 def stored_graphs(
     arrays: dict[str, np.ndarray],  # of `open_dataset`
     cutoff: float = 8.0,  # Å
-) -> dict[str, torch.Tensor]:  # as of `flat_graphs`; empty if the file holds no graphs of this cutoff
+) -> dict[str, "torch.Tensor"]:  # as of `flat_graphs`; empty if the file holds no graphs of this cutoff
     "Crystal graphs of all materials, mapped."
     if "edge_y" not in arrays or cutoff != _CUTOFF: return {}
+    import torch
     return {name: torch.from_numpy(arrays[name]) for name in ("numbers", "atom_ptr", "edge_ptr", *_OF_EDGES)}
 
 # %% ../../nbs/data/04a_format.ipynb #3d66c018

@@ -234,18 +234,32 @@ def _suspects(layer: Layer, distance: float) -> np.ndarray:
     same = np.flatnonzero((boxes[order[1:]] == boxes[order[:-1]]).all(axis=1))
     return np.sort(order[same[0]:same[0] + 2]) if len(same) else np.arange(len(layer))
 
+# %% ../../nbs/data/00_layer.ipynb #c0de0002
+_FEW = 4000  # distances that are quickly computed
+
+def _near_pairs(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Atoms i and j and the distance of each pair within a cutoff, periodic in the plane."
+    f = positions @ np.linalg.inv(cell)
+    height = 1 / np.linalg.norm(np.linalg.inv(cell)[:, :2], axis=0)  # of the cell along its first two directions
+    n, m = np.ceil(cutoff / height + np.ptp(f[:, :2], axis=0)).astype(int)
+    if len(positions)**2 * (2 * n + 1) * (2 * m + 1) > _FEW:
+        from vesin import NeighborList
+        return NeighborList(cutoff=cutoff, full_list=False).compute(positions, cell, (True, True, False), "ijd")
+    shift = np.mgrid[-n:n + 1, -m:m + 1].reshape(2, -1).T
+    d = np.linalg.norm(positions - positions[:, None] + (shift @ cell[:2])[:, None, None], axis=-1)  # [S, N, N]
+    d[len(shift) // 2][np.tril_indices(len(positions))] = np.inf
+    s, i, j = np.nonzero(d < cutoff)
+    return i, j, d[s, i, j]
+
 # %% ../../nbs/data/00_layer.ipynb #20214070
 def _check_layer(layer: Layer):
     from ase.data import covalent_radii
-    from vesin import NeighborList
-
     split = np.diff(np.sort(layer.positions[:, 2])).max(initial=0)
     if split > _MAX_SPLIT:
         raise StructureError(f"two slabs with {split:.1f} Å of vacuum between them; give each by itself.")
     radius = _MIN_DISTANCE * covalent_radii[layer.numbers]
-    search = NeighborList(cutoff=2 * radius.max(), full_list=False)
     atoms = _suspects(layer, 2 * radius.min())
-    i, j, d = search.compute(layer.positions[atoms], layer.cell, (True, True, False), "ijd")
+    i, j, d = _near_pairs(layer.positions[atoms], layer.cell, 2 * radius.max())
     i = atoms[i]
     j = atoms[j]
     for k in np.flatnonzero(d < radius[i] + radius[j])[:1]:

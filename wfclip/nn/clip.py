@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn.functional import normalize
+from torch.overrides import TorchFunctionMode
 
 from ..config import WFClipConfig
 from ..data.graph import Batch
@@ -79,7 +80,8 @@ class CrystalTower(nn.Module):
         fields = config.get("model")
         if isinstance(fields, dict) and fields.get("joint") and "midgap" not in fields:
             raise ValueError(f"{folder}: a model of wfclip 0.1, whose heads say other energies than today's; train it again.")
-        try: model = cls(WFClipConfig.from_dict(config["model"]))
+        try:
+            with _Undrawn(): model = cls(WFClipConfig.from_dict(config["model"]))
         except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as e:
             raise ValueError(f"{folder}/config.json: no usable model configuration ({e}).") from None
         _load_weights(model, folder / "model.safetensors")
@@ -110,6 +112,14 @@ def _load_weights(model: nn.Module, path: Path) -> None:
     except (OSError, RuntimeError) as e:
         raise ValueError(f"{path}: no weights for this configuration ({str(e).splitlines()[0]}).") from None
 
+# %% ../../nbs/nn/09_clip.ipynb #e5a1c002
+class _Undrawn(TorchFunctionMode):
+    "Inside of it new random parameters hold what was in memory, for weights that are about to be read."
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func.__name__.endswith(("uniform_", "normal_")): return args[0] if args else kwargs["tensor"]
+        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
+
 # %% ../../nbs/nn/09_clip.ipynb #05cbaa94
 _NOT_OF_TOWER = {"gate_bias", "profile_length", "profile_spacing", "n_dos", "flip", "contrast", "joint", "joint_weight", "midgap"}
 
@@ -136,7 +146,7 @@ def read_taught(
 ) -> CrystalEncoder:  # in evaluation mode
     "Read a crystal tower that was taught beforehand; ValueError with the reason if that is not possible."
     folder = WEIGHTS / "taught" if folder is None else Path(folder)
-    tower = CrystalEncoder(WFClipConfig.from_dict(read_config(folder)["model"]))
+    with _Undrawn(): tower = CrystalEncoder(WFClipConfig.from_dict(read_config(folder)["model"]))
     _load_weights(tower, folder / "model.safetensors")
     return tower.eval()
 

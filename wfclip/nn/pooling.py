@@ -82,6 +82,34 @@ def _vector_invariants(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     length = (u.square().sum(-1) + 1).sqrt()
     return torch.cat([length - 1, (u * v).sum(-1) / length], 1)
 
+# %% ../../nbs/nn/04_pooling.ipynb #a1b2c02d
+class _IrrepLinear(nn.Module):
+    "A linear map of features of one irreducible representation: mixes channels, leaves components alone."
+
+    def __init__(self,
+        channels: int,  # C of the input
+        out: int,  # C' of the output
+        bias: bool = False,  # for scalars only
+    ):
+        super().__init__()
+        self.shape = channels, out
+        self.weight = nn.Parameter(torch.randn(channels * out))
+        self.bias = nn.Parameter(torch.zeros(out)) if bias else None
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *how) -> None:
+        "Files of before hold what e3nn keeps beside the weights: a mask of ones, and empty biases."
+        state.pop(f"{prefix}output_mask", None)
+        if self.bias is None: state.pop(f"{prefix}bias", None)
+        super()._load_from_state_dict(state, prefix, *how)
+
+    def forward(self,
+        x: torch.Tensor,  # scalars [N, C] or, of degree l, [N, C, 2l + 1]
+    ) -> torch.Tensor:  # [N, C'] or [N, C', 2l + 1]
+        "Mix the channels."
+        w = self.weight.view(self.shape) * self.shape[0] ** -0.5
+        if x.dim() == 3: return w.T @ x
+        return x @ w if self.bias is None else torch.addmm(self.bias, x, w)
+
 # %% ../../nbs/nn/04_pooling.ipynb #08e7d623
 class EquivariantPooling(nn.Module):
     "Pool scalars and edge-built vectors into an invariant embedding and one polar vector per crystal."
@@ -93,16 +121,14 @@ class EquivariantPooling(nn.Module):
         scalars: int = 512,  # scalars S per atom
         pooling: str = "mean",  # "mean" or "sum"
     ):
-        from e3nn import o3
         super().__init__()
-        vectors = f"{channels}x1o"
         self.split = [scalars, channels]
         self.pooling = pooling
         self.project = nn.Linear(dim, scalars + channels)
         self.vectors = EdgeVectors(dim, edge_dim, channels)
-        self.mix = o3.Linear(vectors, vectors)
-        self.scalar = o3.Linear(f"{scalars + 2 * channels}x0e", f"{out}x0e", biases=True)
-        self.vector = o3.Linear(vectors, "1x1o")
+        self.mix = _IrrepLinear(channels, channels)
+        self.scalar = _IrrepLinear(scalars + 2 * channels, out, bias=True)
+        self.vector = _IrrepLinear(channels, 1)
 
     def forward(self,
         h: torch.Tensor,  # atoms [N, dim]
@@ -113,7 +139,7 @@ class EquivariantPooling(nn.Module):
         "Embedding and pooled vector of each crystal."
         s, gate = self.project(h).split(self.split, dim=1)
         v = self.vectors(h, batch, expanded, weight)
-        u = self.mix((gate[:, :, None] * v).flatten(1)).view_as(v)
+        u = self.mix(gate[:, :, None] * v)
         z = self.scalar(torch.cat([s, _vector_invariants(u, v)], 1))
-        p = self.vector(u.flatten(1))
+        p = self.vector(u).squeeze(1)
         return pool_atoms(z, batch, self.pooling), pool_atoms(p, batch, self.pooling)
