@@ -95,7 +95,7 @@ def _expand(text: str) -> tuple[Any, dict, list[str]]:
         raise StructureError("occupancies that add up to more than 1 on a site; give an ordered structure.")
     repairs = ["listed sites are equivalent by symmetry, each is taken once"] * twice
     if tolerance > _TOLERANCES[0]: repairs.append("atoms that symmetry makes of rounded coordinates are taken as one")
-    return structure, block, repairs + [" ".join(w.split()) for w in parser.warnings if not re.search(_HARMLESS, w)]
+    return structure, block, repairs + list(dict.fromkeys(_in_words(w) for w in parser.warnings if not re.search(_HARMLESS, w)))
 
 # %% ../../nbs/data/00c_cif.ipynb #cif00026
 def _near(structure: Any) -> bool:
@@ -104,6 +104,13 @@ def _near(structure: Any) -> bool:
     return any(structure[i].species == structure[j].species for i, j in zip(*np.nonzero(d < _SAME)))
 
 _HARMLESS = "rounded to ideal|Skipping relative stoichiometry|1-line symmetry op|sum to > 1|Spacegroup from .* used"  # no warning
+_WORDS = {r"(\S+) parsed as (\S+)": r"\1 is taken for \2", r".*Defaulting to P1.*": "it states no symmetry that is known, so the listed atoms are taken for all",
+          r".*implicit hydrogens.*": "hydrogen atoms are stated without a place, and are missing"}
+
+def _in_words(warning: str) -> str:
+    "A warning of pymatgen, in our words."
+    text = " ".join(warning.split())
+    return next((re.sub(pattern, ours, text) for pattern, ours in _WORDS.items() if re.fullmatch(pattern, text)), "something in it had to be corrected")
 
 # %% ../../nbs/data/00c_cif.ipynb #cif00017
 def _cif_block(text: str, source: str) -> Any:
@@ -118,11 +125,14 @@ def _cif_block(text: str, source: str) -> Any:
     if repairs: warnings.warn(printable(told.replace("..", ".")), stacklevel=2)
     return structure
 
+_MOST_LINES = 50_000  # of a block, texts counted as one: pymatgen takes 2 s for so many
+
 def _cif_blocks(text: str, source: str) -> Iterator[Callable]:
     "For each block of a CIF that has atoms, a function that returns its structure."
     text = _plain_cif(text)
     blocks = re.split(r"(?m)^(?=data_)", text if re.search("(?m)^data_", text) else f"data_x\n{text}")
     for block in blocks:
+        if block.count("\n") > _MOST_LINES: raise StructureError(f"more than {_MOST_LINES} lines; give the structure without its measurements.", source)
         if "_atom_site_label" not in block: block = block.replace("_atom_site_type_symbol", "_atom_site_label")
         if "_atom_site_label" not in block: continue
         if "_atom_site_fract_x" not in block: raise StructureError("no fractional coordinates; give them in the CIF.", source)

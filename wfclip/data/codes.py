@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from io import StringIO, TextIOWrapper
 from pathlib import Path
-from typing import Any
+from struct import unpack
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -125,15 +126,38 @@ def _poscar(text: str, path: Path) -> Any:
     atoms.numbers = np.repeat(numbers, counts)
     return atoms
 
+# %% ../../nbs/data/00d_codes.ipynb #cod00041
+def _heap_text(file: BinaryIO, at: int) -> str:
+    "The text to which a descriptor at this place of an HDF5 file points, and no more of the file than its heap."
+    file.seek(at)
+    length, address, index = unpack("<IQI", file.read(16))
+    file.seek(address)
+    head = file.read(16)
+    heap = file.read(min(int.from_bytes(head[8:], "little"), 1 << 20)) if head[:4] == b"GCOL" else b""
+    at = 0
+    while at + 16 <= len(heap):
+        found, _, _, size = unpack("<HHIQ", heap[at:at + 16])
+        if found == index: return heap[at + 16:at + 16 + min(length, size)].decode()
+        at += 16 + -(-size // 8) * 8
+    raise StructureError("names of elements that cannot be found; copy the file again.")
+
+def _texts(dataset: Any) -> list[str]:
+    "The texts in a list of an HDF5 file."
+    if dataset.dtype.kind == "S": return [s.decode() for s in dataset[:]]
+    start = dataset.id.get_offset()
+    if dataset.dtype.kind != "O" or start is None: raise StructureError("names of elements that are no texts; run VASP again.")
+    with open(dataset.file.filename, "rb") as file: return [_heap_text(file, start + 16 * k) for k in range(dataset.size)]
+
 # %% ../../nbs/data/00d_codes.ipynb #cod00020
 def _vaspout_arrays(h5: Any) -> tuple:
-    "Numbers [N], positions [N, 3] and cell [3, 3], Å, of an open vaspout.h5."
+    "Numbers [N], positions [N, 3] and cell [3, 3], Å, of an open vaspout.h5; StructureError if they cannot be."
     p = h5["results/positions"]
     names = [k for k in ("ion_types", "number_ion_types", "lattice_vectors", "position_ions", "scale", "direct_coordinates") if k in p]
     if max(p[k].size for k in names) > 3 * _MOST_ATOMS: raise StructureError("arrays of no sensible size; run VASP again.")
+    if any(p[k].dtype.kind not in "iuf" for k in names[1:]): raise StructureError("arrays that hold no numbers; run VASP again.")
     counts = np.array(p["number_ion_types"])
     if counts.min() < 0 or counts.sum() > _MOST_ATOMS: raise StructureError("numbers of atoms that make no sense; run VASP again.")
-    numbers = np.repeat([_element(s.decode().strip()) for s in p["ion_types"][:]], counts)
+    numbers = np.repeat([_element(s.strip()) for s in _texts(p["ion_types"])], counts)
     cell = np.array(p["lattice_vectors"], float) * float(np.array(p["scale"]) if "scale" in p else 1)
     where = np.array(p["position_ions"], float)
     direct = "direct_coordinates" not in p or bool(np.array(p["direct_coordinates"]))
@@ -178,7 +202,7 @@ def _pw_cell(system: Any, cards: list[str]) -> tuple[np.ndarray, float]:
     from ase.io.espresso import get_cell_parameters
     if "ibrav" not in system: raise StructureError("no ibrav in &SYSTEM; write it, as pw.x wants it.")
     ibrav = int(system["ibrav"])
-    number = lambda key: float(system.get(key, 0))
+    number = lambda key: float(re.sub("d", "e", system.get(key) or "0"))
     celldm = [0, *(number(f"celldm({k})") for k in range(1, 7))]
     if celldm[1] and number("a"): raise StructureError("both celldm and A in &SYSTEM; leave one out, as pw.x wants it.")
     a = celldm[1] * BOHR or number("a")
@@ -194,14 +218,25 @@ def _pw_cell(system: Any, cards: list[str]) -> tuple[np.ndarray, float]:
     return cell, a or alat or float(np.linalg.norm(cell[0]))
 
 # %% ../../nbs/data/00d_codes.ipynb #cod00040
+def _pw_system(text: str) -> dict[str, str]:
+    "What &SYSTEM sets, by name in small letters; elements of an array as name(1), name(2), ..."
+    plain = re.sub("!.*", "", re.sub("'[^'\n]*'|\"[^\"\n]*\"", "''", text)).lower()
+    inside = re.search(r"&system\b([^&/]*+)", plain)
+    name = r"([a-z_]\w*+)\s*+(?:\(\s*+(\d++)[^)=]*+\)\s*+)?="
+    parts = re.split(name, inside[1] if inside else "")[1:]
+    found: dict[str, str] = {}
+    for key, first, values in zip(parts[::3], parts[1::3], parts[2::3]):
+        words = re.split(r"\s*,\s*|\s+", re.sub(r"[\s,]++$", "", values).strip())
+        if len(words) == 1 and not first: found[key] = words[0]
+        for k, word in enumerate(words, int(first or 1)): found[f"{key}({k})"] = word
+    return found
+
 def _pw_input(text: str, path: Path) -> Any:
     "ASE `Atoms` of an input of pw.x."
-    from ase.io.espresso import get_atomic_positions, read_fortran_namelist
-    text = re.sub(r"(?i)celldm[ \t]*\([ \t]*(\d)[ \t]*\)", r"celldm(\1)", text.replace('"', "'"))
-    data, cards = read_fortran_namelist(StringIO(text))
-    cards = [re.sub("[!#].*", "", line).strip() for line in cards]
+    from ase.io.espresso import get_atomic_positions
+    system = _pw_system(text)
+    cards = [re.sub("[!#].*", "", line).strip() for line in text.splitlines()]
     cards = [re.sub("(?i)^(ATOMIC_POSITIONS|CELL_PARAMETERS)", lambda m: m[0].upper(), line) for line in cards if line]
-    system = data["system"]
     if "space_group" in system or any("crystal_sg" in c.lower() for c in cards):
         raise StructureError("atoms up to symmetry (space_group) are not read; write all atoms and the lattice.")
     cell, alat = _pw_cell(system, cards)

@@ -84,43 +84,55 @@ _NO_BANDS: dict[str, Any] = dict.fromkeys(("vbm", "cbm", "gap")) | dict(notes=()
 # %% ../../nbs/data/01a_levels.ipynb #946c38ca
 _BROKEN = 0.3  # bands by which the mean number of filled ones may differ from a whole number, or eV by which smearing moves E_F into a band
 _NARROW = 0.1  # eV; a smaller gap with levels filled in part is none
+_PARTLY = 0.03  # a level that is filled by more than this, and by less than the rest, is filled in part
 
-def _filled(bands: Sequence[np.ndarray], full: float) -> tuple[float, float] | None:
+def _filled(bands: Sequence[np.ndarray], full: float, efermi: float | None = None, electrons: float | None = None) -> tuple[float, float] | None:
     "Highest level of the filled bands of one spin component and lowest of the others, eV; None in a metal."
-    count = float(np.mean([b[:, 1].sum() for b in bands])) / full
-    n = round(count)
-    if abs(count - n) > _BROKEN or n > len(bands[0]): return None
+    count = (float(np.mean([b[:, 1].sum() for b in bands])) if electrons is None else electrons) / full
     levels = [np.sort(b[:, 0]) for b in bands]
-    return max((e[n - 1] for e in levels if n), default=-np.inf), min((e[n] for e in levels if len(e) > n), default=np.inf)
+    def gap(n): return max((e[n - 1] for e in levels if n), default=-np.inf), min((e[n] for e in levels if len(e) > n), default=np.inf)
+    n = round(count)
+    sure = abs(count - n) <= (_BROKEN if electrons is None else 0.01) and 0 <= n <= len(bands[0])
+    if electrons is None and efermi is not None:
+        tried = []  # how far E_F is from a gap, how far the count is from its bands, and its edges
+        for k in {int(np.floor(count)), int(np.ceil(count))} & set(range(len(bands[0]) + 1)):
+            below, above = gap(k)
+            off = max(below - efermi, efermi - above, 0)
+            if above - below > _NARROW and off < (_BROKEN if sure and k == n else _NARROW): tried.append((off, abs(count - k), below, above))
+        if tried: return min(tried)[2:]
+    return gap(n) if sure else None
 
 
 # %% ../../nbs/data/01a_levels.ipynb #977c9cb2
-def _edges(points: Sequence[tuple[str, array]], efermi: float | None = None) -> dict[str, Any]:
+def _edges(points: Sequence[tuple[str, array]], efermi: float | None = None, electrons: float | None = None) -> dict[str, Any]:
     "vbm, cbm, gap, notes of (spin component, level and occupation of each band in turn) at each k-point; {} if unknown."
     bands = [(spin, np.array(values).reshape(-1, 2)) for spin, values in points]
     energy, filling = np.concatenate([np.empty((0, 2)), *(b for _, b in bands)]).T
     if not energy.size or not np.isfinite([energy, filling]).all() or len({len(b) for _, b in bands}) > 1: return {}
     full = 2 if filling.max() > 1.5 else 1
-    if filling.max() <= full / 2: return {}
     spins = {spin for spin, _ in bands}
-    edges = [_filled([b for s, b in bands if s == spin], full) for spin in spins]
+    if filling.max() <= full / 2: return {}
+    edges = [_filled([b for s, b in bands if s == spin], full, efermi, electrons if len(spins) == 1 else None) for spin in spins]
     if None in edges: return dict(gap=0.0)
     vbm, cbm = (float(x) for x in (max(e[0] for e in edges if e), min(e[1] for e in edges if e)))
     crossing = len({(spin, (b[:, 1] > full / 2).sum()) for spin, b in bands}) > len(spins)
     far = efermi is None or not vbm - _BROKEN < efermi < cbm + _BROKEN
-    partly = (filling > 0.05 * full) & (filling < 0.95 * full)
-    if vbm >= cbm or crossing and far or partly.any() and cbm - vbm < _NARROW: return dict(gap=0.0)
+    partly = (filling > _PARTLY * full) & (filling < (1 - _PARTLY) * full)
+    if vbm >= cbm or crossing and far: return dict(gap=0.0)
+    if partly.any() and cbm - vbm < _NARROW:
+        return dict(gap=0.0, notes=(f"levels are filled in part, and their gap of {cbm - vbm:.2f} eV is taken for none; check it with less smearing.",))
     known: dict[str, Any] = dict(vbm=vbm) | (dict(cbm=cbm, gap=cbm - vbm) if np.isfinite(cbm) else {})
-    if partly.any():
-        worst = filling[partly][np.abs(filling[partly] / full - 0.5).argmin()] / full
-        known["notes"] = (f"a level is filled to {worst:.2f}, as by smearing; bands were counted, which gives a valence band maximum of {vbm:.3f} eV and "
-                          f"a conduction band minimum of {cbm:.3f} eV; check them with less smearing or a finer mesh.",)
-    return known
+    return known | (dict(notes=(_partly_filled(filling[partly] / full, vbm, cbm),)) if partly.any() else {})
+
+def _partly_filled(shares: np.ndarray, vbm: float, cbm: float) -> str:
+    "The doubt about a gap if some levels are filled to these shares."
+    return (f"a level is filled to {shares[np.abs(shares - 0.5).argmin()]:.2f}, as by smearing; bands were counted, which gives a valence band maximum of "
+            f"{vbm:.3f} eV and a conduction band minimum of {cbm:.3f} eV; check them with less smearing or a finer mesh.")
 
 # %% ../../nbs/data/01a_levels.ipynb #69d131c5
-_OUTCAR = re.compile(r"""\s*+(?=[-EFGILbksv])(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
+_OUTCAR = re.compile(r"""\s*+(?=[-EFGILNbksv])(?:E-fermi\s*:\s*(?P<efermi>\S+)\s|Fermi\ energy:\s*(?P<precise>\S+)\s
     |k-point\s+\d+\s*:(?P<kpoint>(?:\s+-?\d\.\d{4}){3})\s|vacuum\ level\ on\ the\ upper\ side\ and\ lower\ side\ of\ the\ slab\s+(?P<upper>\S+)\s+(?P<lower>\S+)\s
-    |(?P<tag>LVHAR|LVTOT|LDIPOL|IDIPOL)\s*=\s*(?P<value>\S+)\s|spin\ component\s+(?P<spin>[12])\s*$
+    |(?P<tag>LVHAR|LVTOT|LDIPOL|IDIPOL|NELECT)\s*=\s*(?P<value>\S+)\s|spin\ component\s+(?P<spin>[12])\s*$
     |(?P<bands>band\ No\.\s+band\ energies\s+occupation)|(?P<rule>-{20})|(?P<end>General\ timing))""", re.VERBOSE)
 
 # %% ../../nbs/data/01a_levels.ipynb #34c04ca7
@@ -159,7 +171,7 @@ def _scan_outcar(lines: Iterator[str]) -> tuple[dict[str, Any], dict[str, str], 
         elif name == "spin": spin = value
         elif name == "bands": points.append((spin, _bands(lines)))
         elif name == "rule" and points:
-            found |= dict(notes=()) | _edges(points, found.get("efermi"))
+            found |= dict(notes=()) | _edges(points, found.get("efermi"), _number(tags.get("NELECT", "")))
             points = []
         elif name == "end": whole = True
     return found | dict(kpoints=tuple(kpoints)), tags, whole
@@ -207,7 +219,7 @@ class _Vasprun:
         name = self.place.pop()
         value = self.text
         if name == "efermi" and self.place[-1:] == ["dos"]: self.found["efermi"] = _number(value)
-        elif name in ("LVHAR", "LVTOT", "LDIPOL", "IDIPOL"): self.tags[name] = value.strip()
+        elif name in ("LVHAR", "LVTOT", "LDIPOL", "IDIPOL", "NELECT", "LNONCOLLINEAR"): self.tags[name] = value.strip()
         elif self.in_bands() and tag == "r" and self.points:
             values = [_number(x) for x in value.split()]
             self.points[-1][1].extend([nan if x is None else x for x in values] if len(values) == 2 else (nan, nan))
@@ -234,7 +246,9 @@ def read_vasprun(
         parser.close()
     except ProfileError as error: raise ProfileError(f"{path}: {error}") from None
     except (ElementTree.ParseError, ValueError, LookupError): whole = False
-    found = target.found | _edges(target.whole, target.found.get("efermi"))
+    electrons = _number(target.tags.get("NELECT", ""))
+    if electrons and not target.tags.get("LNONCOLLINEAR", "F").startswith("T"): electrons /= 2  # a full level counts 1 here
+    found = target.found | _edges(target.whole, target.found.get("efermi"), electrons)
     return _levels(path, whole, **found, **_settings(target.tags))
 
 # %% ../../nbs/data/01a_levels.ipynb #80b36736
@@ -350,15 +364,15 @@ def _plain(name: str) -> str:
 def _named(files: Sequence[Path], name: str, ending: str) -> list[Path]:
     "Which of the files is called name with this ending, else name, else those that only begin so."
     for wanted in (name + ending, name):
-        if same := [p for p in files if _plain(p.name) == wanted]: return same[:1]
-    return [p for p in files if re.match(re.escape(name) + r"[._-]", p.name)]
+        if same := [p for p in files if _plain(p.name).lower() == wanted.lower()]: return same[:1]
+    return [p for p in files if re.match(rf"(?i){re.escape(name)}[._-]", p.name)]
 
 # %% ../../nbs/data/01a_levels.ipynb #929e8625
 def pw_outputs(
     files: Sequence[Path],  # of a folder
 ) -> list[Path]:
     "Those that pw.x has printed, told by their beginning."
-    endings = re.compile(r"\.(out|pwo|log|txt|stdout|output|[oe]?\d+)$", re.IGNORECASE)
+    endings = re.compile(r"(^|\.)(out|pwo|log|txt|stdout|output|[oe]?\d+)$|^(n?scf|pw|(vc-)?relax)$", re.IGNORECASE)
     outputs = [p for p in files if endings.search(_plain(p.name))]
     return [p for p in outputs if any("Program PWSCF" in line for line in islice(_lines(p), 1000))]
 
@@ -376,26 +390,31 @@ def _pw_mesh(files: Sequence[Path]) -> Levels:
     return Levels(kpoints=tuple(map(tuple, mesh_points(mesh[:3], np.array(mesh[3:]) / 2).tolist())), sources=(name,))
 
 # %% ../../nbs/data/01a_levels.ipynb #f256b0c2
-_OTHERS = {  # by what stands in their first lines: the line with the Fermi level, eV per unit
-    "ABACUS": (r"\s*EFERMI\s*=\s*(\S+)\s*eV|\s*E_Fermi\s+\S+\s+(\S+)\s*$", 1.0),
-    "CP2K|": (r"\s*Fermi energy:\s+(\S+)\s*$|\s*MO\|\s*E\(Fermi\):?\s+(\S+)\s+a\.u\.", ENERGY_UNITS["Ha"]),
-    "FHI-aims": (r"\s*\|\s*Chemical potential \(Fermi level\)(?: in eV)?\s*:\s*(\S+)(?:\s+eV)?\s*$", 1.0)}
+_SAME = 1e-3  # eV within which two Fermi levels are the same
+_OTHERS = {  # by what stands in their first lines: lines with the Fermi level, eV per unit
+    "ABACUS": ((r"EFERMI\s*=\s*(\S+)\s*eV", 1.0), (r"E_Fermi(?:_(?P<spin>up|dw))?\s+\S+\s+(\S+)\s*$", 1.0)),
+    "CP2K|": ((r"Fermi energy:\s+(\S+)\s*$", ENERGY_UNITS["Ha"]), (r"MO\|\s*E\(Fermi\):?\s+(\S+)\s+a\.u\.", ENERGY_UNITS["Ha"]),
+              (r"Fermi Energy \[eV\]\s*:\s*(\S+)\s*$", 1.0)),
+    "FHI-aims": ((r"\|\s*Chemical potential \(Fermi level\)(?: in eV)?\s*:\s*(\S+)(?:\s+eV)?\s*$", 1.0), (r"\|\s*Chemical Potential\s*:\s*(\S+)\s+eV\s*$", 1.0))}
 
 def _read_other(path: Path) -> Levels:
     "The last Fermi level in an output of ABACUS, CP2K or FHI-aims; ProfileError, which names the file, if there is none."
     head = "".join(islice(_lines(path), 200))
-    line, unit = next((found for mark, found in _OTHERS.items() if mark in head), ("(?!)", 1.0))
-    values = [_number(m[1] or m[2] if m.re.groups > 1 else m[1]) for m in map(re.compile(line).match, _lines(path)) if m]
-    known = [x * unit for x in values if x is not None]
-    return _levels(path, efermi=known[-1] if known else None)
+    patterns = next((found for mark, found in _OTHERS.items() if mark in head), ())
+    known: dict[str, float] = {}  # by spin
+    for line in _lines(path):
+        for m, unit in ((re.match(rf"\s*{pattern}", line), unit) for pattern, unit in patterns):
+            if m and (x := _number(m[m.re.groups])) is not None: known[m.groupdict().get("spin") or ""] = x * unit
+    efermi = known.get("") if "" in known else max(known.values(), default=None)
+    notes = []
+    if "" not in known and len(known) > 1 and np.ptp([*known.values()]) > _SAME:
+        notes = [f"{path.name} has a Fermi level for each spin; the higher, {efermi:.4f} eV, is taken."]
+    return _levels(path, efermi=efermi, notes=notes)
 
 def _other_outputs(files: Sequence[Path]) -> list[Path]:
     "Those of the files of a folder that ABACUS, CP2K or FHI-aims has printed."
     outputs = [p for p in files if re.search(r"(?i)\.(out|log|txt|stdout|output)$", _plain(p.name))]
     return [p for p in outputs if any(mark in line for line in islice(_lines(p), 200) for mark in _OTHERS)]
-
-# %% ../../nbs/data/01a_levels.ipynb #482109ae
-_SAME = 1e-3  # eV within which two Fermi levels are the same
 
 # %% ../../nbs/data/01a_levels.ipynb #c80fac71
 def merge_levels(
@@ -451,8 +470,8 @@ def levels_beside(
     folder = path if path.is_dir() else path.parent
     try: files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != path.name)
     except OSError: raise ProfileError(f"{path}: its folder cannot be read; check the path.") from None
-    locpot = _plain(path.name).startswith("LOCPOT")
-    vasp = _vasp(files, _plain(path.name).removeprefix("LOCPOT") if locpot else "")
+    locpot = _plain(path.name).upper().startswith("LOCPOT")
+    vasp = _vasp(files, _plain(path.name)[len("LOCPOT"):] if locpot else "")
     if locpot: return vasp
     pw = [_attempt(read_pw_output, p) for p in pw_outputs(files)]
     if path.suffix == ".cube" or ".cube." in path.name: pw += [_attempt(_read_other, p) for p in _other_outputs(files)]

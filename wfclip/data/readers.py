@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from .codes import _vaspout_arrays
 from .grid import BOHR, ENERGY_UNITS, Grid, Stream, cube_header, locpot_header, plane_average
 from .layer import Layer, StructureError, _normal_axis, layer_frame
 from .levels import Levels, _read_pw_structure, levels_beside, merge_levels, pw_outputs
 from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
-from .sniff import _FLOAT, _check_kind, _is_table
-from .structure import _read_arrays, _read_label, _reason
+from .sniff import _COMMENT, _FLOAT, _HEADS, _check_kind, _is_table
+from .structure import _read_arrays, _read_label
 from ..files import printable
 
 # %% ../../nbs/data/01c_readers.ipynb #f8c4ed72
@@ -120,10 +121,10 @@ _PLAIN = ("CONTCAR", "POSCAR", "CONTCAR.gz", "POSCAR.gz")
 
 def _structure_beside(path: Path) -> Path | None:
     "The file that holds the structure of a potential, if there is no doubt."
-    near = sorted(path.parent.iterdir())
+    near = sorted(p for p in path.parent.iterdir() if p.name != path.name)
     stem = path.name.split(".")[0].removesuffix("_potential")
     found = [p for p in near if p.suffix.lower() in _STRUCTURES and p.name.split(".")[0] == stem]
-    found += [path.parent / name for name in _PLAIN if (path.parent / name).is_file()]
+    found += [p for name in _PLAIN for p in near if p.name.upper() == name.upper() and p.is_file()]
     only = [p for p in near if p.suffix.lower() in _STRUCTURES]
     return (found or (only if len(only) == 1 else [None]))[0]
 
@@ -200,28 +201,32 @@ def _text_rows(path: Path) -> tuple[list[str], str]:
     with Stream(path) as stream: text = stream.read(_MOST_TEXT)
     if len(text) == _MOST_TEXT: raise ProfileError("too large for a profile of two columns; check the file.")
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"): raise ProfileError("a text in UTF-16; save it as UTF-8.")
-    lines = [line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines()]
+    lines = [line.strip() for line in text.decode("utf-8-sig", errors="replace").replace('"', "").splitlines()]
     if any("Program AVERAGE" in line for line in lines[:20]):  # what average.x prints
         rows = [line for line in lines if re.fullmatch(rf"{_FLOAT}(\s+{_FLOAT}){{2}}", line)]
         if not rows: raise ProfileError("an output of average.x without its three columns; give avg.dat, which it wrote.")
         return rows, ""
-    rows = [line for line in lines if line and line[0] not in "#!@%"]
-    told = [line for line in lines if line and line[0] in "#!@%"]
-    if rows and not re.match(r"[-+.]?\d", rows[0]): told.append(rows.pop(0))
+    rows = [line for line in lines if line and line[0] not in _COMMENT]
+    told = [line for line in lines if line and line[0] in _COMMENT]
+    head = next((k for k, row in enumerate(rows[:_HEADS + 1]) if re.match(r"[-+.]?\d", row)), min(1, len(rows)))
+    told += rows[:head]
+    rows = rows[head:]
     if any(";" in row for row in rows): rows = [row.replace(",", ".") for row in rows]
     return rows, " ".join(told)
 
 # %% ../../nbs/data/01c_readers.ipynb #067789af
-def _number_table(rows: list[str]) -> np.ndarray:
-    "The numbers in columns [n, 2 or 3]; ProfileError if they are not."
-    text = re.sub(r"(?m)(?<=\d)([-+]\d{3})(?=[\s,;]|$)", r"E\1", "\n".join(row.rstrip(",; \t") for row in rows))  # 0.12345-100 of Fortran
+def _number_table(rows: list[str], told: str = "") -> np.ndarray:
+    "The numbers in columns [n, 2 or 3], without one that a header calls an index; ProfileError if they are not."
+    text = "\n".join(row.rstrip(",; \t") for row in rows)
+    text = re.sub(r"(?m)(?<=\d)(?:[dD](?=[-+]?\d)|(?=[-+]\d{3}(?:[\s,;]|$)))", "E", text)  # 1.5D+01 and 0.12345-100 of Fortran
     split = (lambda row: re.split(r"\s*+[,;]\s*+|\s++", row)) if re.search("[,;]", text) else str.split
     try: table = np.array([split(row) for row in text.split("\n")], float)
     except ValueError: table = np.empty((0, 0))
     if table.ndim != 2 or table.shape[1] not in (2, 3):
         raise ProfileError("not two columns of numbers; give heights in Å and a potential in eV, with decimal points.")
     if not np.isfinite(table).all(): raise ProfileError("non-finite numbers in the profile; write the file again.")
-    return table
+    counted = table.shape[1] == 3 and re.match(r"(?i)(index|unnamed: ?0)?\s*[,;]", told) and np.array_equal(table[:, 0], np.arange(len(table)))
+    return table[:, 1:] if counted else table
 
 # %% ../../nbs/data/01c_readers.ipynb #3314563a
 def _named(told: str, units: dict[str, str]) -> str | None:
@@ -264,15 +269,23 @@ def _fit_period(z: np.ndarray, v: np.ndarray, height: float, where: str) -> tupl
 _MEAN = 0.05  # eV by which the mean of a potential over the cell may differ from what it should be
 _POSSIBLE = (1.0, 10.0)  # eV, work functions that are believed of two columns
 
+_E_F = r"(?<![a-z])(?:e[-_ ]?f(?:ermi)?|ε_?f|fermi(?:[-_ ]?(?:level|energy))?)(?![a-z])"
+_NO_SHIFT = (r"\b(?:not|never|no|without|before|raw|absolute|un-?(?:shifted|aligned|subtracted|referenced|corrected)|subtract|(?:to|must|should|will) be)\b(?!\.)|w/o"
+             r"|\b(?:work ?function|wf?)\s*[=:]")
+_VALUE = r"(?!\s*(?:=|:|is|at|of)?\s*[-+−–]?\d*\.?\d*[1-9])"  # what follows is no number but 0
+_SHIFTS = re.compile(  # § stands for the Fermi level
+    r"§(?:\s|is|was|has|been|at|set|taken|shifted|moved|aligned|to|as|the|=|:){1,14}(?:zero|0(?:\.0*+)?(?![.\d]))"
+    rf"|\b(?:zero|origin|reference|ref)\b(?:\s*(?:of|the|energy|energies|potential|is|was|at|set|to|taken|as|=|:)(?![a-z]))+\s*§{_VALUE}|(?<![\d.])0(?:\.0*+)?\s*=\s*§"
+    r"|\b(?:relative|rel|respect|referenced?|ref|refer|measured|aligned|normali[sz]ed|shifted|w\.?r\.?t|vs|versus|from)\b\W*(?:to|from|by|with)?\W*(?:the )?§"
+    r"|§[\s:-]*(?:(?:has|have|is|was|been|being|already)\s+)*(?:subtracted|removed|shifted|aligned|referenced)\b"
+    rf"|(?:[-−–]|\bminus\b|\bsubtract(?:ed|ing)\b)\s*(?:the |by )*§{_VALUE}")
+
 def _says_fermi(told: str) -> bool:
     "Whether a header says that energies are measured from the Fermi level."
-    fermi = r"(?<![a-z])(?:e[-_ ]?f(?:ermi)?|ε_?f|fermi(?:[-_ ]?(?:level|energy))?)(?![a-z])"
-    told = re.sub(fermi, "§", told[:2000].lower())
-    if re.search(r"\b(not|un|before|without)[ -]?(yet )?(shifted|subtract|align|correct)", told): return False
-    zero = r"§(?:\s|is|was|has|been|at|set|shifted|moved|aligned|to|as|the|=|:){1,12}(?:zero|0(?:\.0*+)?(?![.\d]))"
-    from_it = r"(?:relative|respect|referenced?|refer|measured|aligned|shifted|w\.?r\.?t\.?)\W*(?:to|from|by|with)?\W*(?:the )?§"
-    return bool(re.search(rf"{zero}|{from_it}|[-−–]\s*§|§ (is |was )?(subtracted|removed)|(subtract|minus)\w* (the )?§", told))
+    told = re.sub(_E_F, "§", re.sub(r"[${}\\]", "", told[:2000].lower())).replace("_", " ")
+    return bool(_SHIFTS.search(told)) and not re.search(_NO_SHIFT, told)
 
+# %% ../../nbs/data/01c_readers.ipynb #rdr00001
 def _is_shifted(p: Potential, beside: Levels) -> bool | None:
     "Whether a potential is measured from the Fermi level that stands beside it already; None if that cannot be told."
     e = beside.efermi or 0.0
@@ -299,19 +312,22 @@ def _weigh(p: Potential, beside: Levels) -> Levels:
     told = p.levels.efermi is not None  # by the header
     e = beside.efermi
     if e is None or abs(e) < _MEAN and not told: return merge_levels([p.levels, beside])
-    shifted = told or (p.code != "Quantum ESPRESSO" and _is_shifted(p, beside))
-    if p.code: shifted = bool(shifted)  # nothing tells, and what these programs write is not shifted
+    seen = False if p.code == "Quantum ESPRESSO" and not told else _is_shifted(p, beside)
+    shifted = told or seen
+    if p.code and not told: shifted = bool(shifted)  # nothing tells, and what these programs write is not shifted
     levels = _from_fermi(beside) if shifted else beside
     work_function = float(np.mean([side.value for side in p.vacuum()])) - (levels.efermi or 0.0)
+    if told and seen is False: shifted = None
     if shifted is not None and (told or _POSSIBLE[0] <= work_function <= _POSSIBLE[1]):
         return replace(levels, sources=tuple(dict.fromkeys(p.levels.sources + levels.sources)))
-    doubt = "neither header nor mean tells" if shifted is None else f"the work function would be {work_function:.2f} eV"
+    doubt = f"the work function would be {work_function:.2f} eV"
+    if shifted is None: doubt = "its header and its numbers contradict each other" if told else "neither header nor mean tells"
     return replace(beside, efermi=None, vbm=None, cbm=None, vacuum=None, notes=(*beside.notes, _ASK.format(Path(p.path).name, doubt, e)))
 
 # %% ../../nbs/data/01c_readers.ipynb #1819ad70
 def _columns(path: Path, units: str | None, structure: Any, **_: Any) -> Potential:
     rows, told = _text_rows(path)
-    table = _number_table(rows)
+    table = _number_table(rows, told)
     z, v, *macroscopic = table.T
     if len(z) > 2 and (np.diff(z) <= 0).any() and (np.diff(z) >= 0).any():
         raise ProfileError("its first column is no height, since it does not ascend; give heights in Å and a potential in eV.")
@@ -342,16 +358,6 @@ def _optional(name: str, how: str):
     except ImportError: raise ProfileError(f"reading this file needs {name}, which is not installed; {how}.") from None
 
 # %% ../../nbs/data/01c_readers.ipynb #718682b7
-def _vaspout_atoms(h5: Any) -> tuple:
-    from ase.data import atomic_numbers
-    p = h5["results/positions"]
-    symbols = [re.split("[_/]", s.decode().strip())[0] for s in p["ion_types"][:]]
-    numbers = np.repeat([atomic_numbers[s] for s in symbols], p["number_ion_types"][:])
-    cell = np.array(p["lattice_vectors"], float) * float(np.array(p["scale"]) if "scale" in p else 1)
-    where = np.array(p["position_ions"], float)
-    direct = "direct_coordinates" not in p or bool(np.array(p["direct_coordinates"]))
-    return numbers, where @ cell if direct else where, cell
-
 def _vaspout(path: Path, units: str | None, **_: Any) -> Potential:
     h5py = _optional("h5py", 'pip install "wfclip[hdf5]"')
     with h5py.File(path) as h5:
@@ -360,7 +366,7 @@ def _vaspout(path: Path, units: str | None, **_: Any) -> Potential:
         names = parts if len(parts) == 2 else ["total"]
         if f"results/potential/{names[0]}" not in h5:
             raise ProfileError("no potential in this file; set WRT_POTENTIAL = hartree ionic in the INCAR.")
-        layer, axis, height, center = _place(_vaspout_atoms(h5), _file_id(path))
+        layer, axis, height, center = _place(_vaspout_arrays(h5), _file_id(path))
         others = tuple({0, 1, 2} - {2 - "abc".index(axis)})  # the index along c comes first
         v = np.sum([_plane_means(h5[f"results/potential/{n}"], others) for n in names], axis=0)
         efermi = float(np.array(h5["results/electron_dos/efermi"])) if "results/electron_dos/efermi" in h5 else nan
@@ -374,6 +380,7 @@ _MOST_PLANE = 1e8  # numbers in a plane of the grid, read at once
 
 def _plane_means(grid: Any, others: tuple) -> np.ndarray:
     "Means over planes of the first component of an array in a file [components, nc, nb, na], a plane in memory at a time."
+    if grid.dtype.kind not in "iuf": raise ProfileError("its potential is no array of numbers; run VASP again.")
     if grid.ndim != 4 or not grid.id.get_storage_size() or prod(grid.shape[2:]) > _MOST_PLANE:
         size = " × ".join(map(str, grid.shape))
         raise ProfileError(f"its potential, {size} numbers, is not written or no sensible one; run VASP again.")
@@ -416,7 +423,7 @@ def row_potential(
     "The potential kept with a structure in an ASE database; ProfileError if there is none, or it cannot be read."
     try: return _row_potential(row, path)
     except ProfileError: raise
-    except Exception as error: raise ProfileError(f"the row cannot be read ({_reason(error)}); write it again.") from None
+    except Exception: raise ProfileError("the row cannot be read; write it again.") from None
 
 def _row_potential(row: Any, path: str) -> Potential:
     key = next((k for k in _PROFILE_KEYS if k in row.data), None)
@@ -446,7 +453,8 @@ def _reader(path: Path) -> Callable[..., Potential]:
     if re.fullmatch(_NO_POTENTIAL, name): raise ProfileError("holds no potential; give the LOCPOT of this calculation.")
     _check_kind(path)
     if _is_table(path): return _columns
-    if named := next((read for pattern, read in _READERS.items() if re.fullmatch(pattern, name)), None): return named
+    named = next((read for pattern, read in _READERS.items() if re.fullmatch(pattern, name)), None)
+    if named and named is not _columns: return named
     for read, header in ((_cube, cube_header), (_locpot, locpot_header)):
         with Stream(path) as stream:
             try: header(stream)
@@ -479,8 +487,9 @@ def read_potential(
         beside = levels_beside(path)
         found = replace(found, levels=_weigh(found, beside) if found.columns else merge_levels([found.levels, beside]))
     except StructureError as error:
-        raise ProfileError(f"{path}: its structure {error.source} cannot be used, {error.problem}") from None
+        raise ProfileError(f"{path}: its structure {error.source} cannot be used, {error.problem}".replace("  ", " ")) from None
     except ProfileError as error: raise ProfileError(f"{path}: {str(error).removeprefix(printable(f'{path}: '))}") from None
-    except Exception as error:  # of a library that reads a binary format
-        raise ProfileError(f"{path}: cannot be read ({_reason(error)}); check the file.") from None
+    except Exception as error:  # also of a library that reads a binary format
+        known = isinstance(error, OSError) and error.errno
+        raise ProfileError(f"{path}: cannot be {f'opened ({os.strerror(known)})' if known else 'read'}; check that it is complete and may be read.") from None
     return found

@@ -15,16 +15,22 @@ from ..files import packing
 
 # %% ../../nbs/data/01e_sniff.ipynb #snf00006
 _START = 1 << 14  # bytes that tell what a file is
-_PACKERS = {b"PK\x03\x04": "zip", b"\x1f\x9d": "compress (.Z)", b"(\xb5/\xfd": "zstd (.zst)", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x04\"M\x18": "lz4"}
+_PACKERS = {b"PK\x03\x04": "zip", b"\x1f\x9d": "compress (.Z)", b"(\xb5/\xfd": "zstd (.zst)", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x04\"M\x18": "lz4", b"]\0\0": "lzma"}
+_INSIDE = {b"xl/": "an Excel sheet; save it as CSV.", b".npy": "an archive of NumPy; write its columns as text (np.savetxt)."}  # by what stands in the beginning of a zip
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # what no text holds
 _CUBE = "write a cube (pp.x: iflag = 3, output_format = 6), or give avg.dat of average.x"
 _UNREAD = (  # what it is and what to do, the name it has, what stands in its first lines
     (f"a file of pp.x for plotting (filplot), which is not read; {_CUBE}.", "", r"\A[^\n]*+\n(?:[ \t]*+\d++){8}[ \t]*+\n[ \t]*+-?\d++(?:[ \t]++[-+.\dEed]++){6}[ \t]*+\n"),
     (f"a file of XCrySDen (XSF), of which potentials are not read; {_CUBE}.", r".*\.b?xsf", r"(?m)^[ \t]*+(?:BEGIN_BLOCK_DATAGRID_?3D|PRIMVEC|DIM-GROUP)[ \t]*+$"),
     ("a binary grid of SIESTA, which is not read; give the .PAV of macroave, or a cube.", r".*\.(vh|vt|vna|eldos|rho|drho|toch|bader)", ""),
     ("a macroscopic average, which blurs the vacuum levels; give the planar average (PLANAR_AVERAGE.dat, .PAV).", r"macroscopic_?average.*|.*\.mav", ""),
+    ("a pointer of Git LFS and not the file itself; fetch it (git lfs pull).", "", r"\Aversion \S*git-lfs"),
+    ("a web page; download the file itself.", "", r"(?i)\A\s*+<(!doctype|html)"),
     ("an output of pw.x, which holds no potential; give avg.dat of average.x or the cube of pp.x, and leave it beside.", "", r"(?m)^[ \t]*+Program PWSCF"))
 
+
+# %% ../../nbs/data/01e_sniff.ipynb #snf00011
 def _first(path: Path) -> bytes:
     "The first bytes of a file, unpacked; none if that fails."
     try:
@@ -35,24 +41,33 @@ def _check_kind(path: Path):
     "ProfileError that names what a file is, if it is known and not read."
     with open(path, "rb") as file: start = file.read(8)
     if packer := next((name for magic, name in _PACKERS.items() if start.startswith(magic)), None):
-        raise ProfileError(f"packed with {packer}; unpack it first, or pack it with gzip, xz or bzip2.")
+        with open(path, "rb") as file: inside = file.read(_START)
+        raise ProfileError(next((told for mark, told in _INSIDE.items() if packer == "zip" and mark in inside),
+                                f"packed with {packer}; unpack it first, or pack it with gzip, xz or bzip2."))
     first = _first(path)
+    if first.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")): raise ProfileError("packed twice; unpack it once.")
     if first[257:262] == b"ustar": raise ProfileError("an archive (tar); unpack it first.")
     if packing(path) and first.startswith(_HDF5): raise ProfileError("an HDF5 file that is packed; unpack it first.")
     name = re.sub(r"\.(gz|xz|bz2)$", "", path.name.lower())
     text = first.decode("latin-1").replace("\r", "")
     for told, named, content in _UNREAD:
         if named and re.fullmatch(named, name) or content and re.search(content, text): raise ProfileError(told)
+    if _CONTROL.search(first) and not (first.startswith((_HDF5, b"- of Ulm", b"\xff\xfe", b"\xfe\xff")) or name.endswith((".gpw", ".h5", ".hdf5"))):
+        raise ProfileError("binary, and in no format that is read; give a LOCPOT, a cube or two columns of text.")
 
 # %% ../../nbs/data/01e_sniff.ipynb #snf00009
 _FLOAT = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eEdD][-+]?\d++|[-+]\d{3})?"
 _ROW = re.compile(rf"\s*+{_FLOAT}(?:(?:\s*+[,;]\s*+|\s++){_FLOAT}){{1,2}}[\s,;]*+")
 
+_COMMENT = "#!@%&"  # begin lines that hold no numbers
+_HEADS = 4  # lines that may stand above a table without such a sign
+
 def _is_table(path: Path) -> bool:
     "Whether a file holds two or three columns of numbers, perhaps under a header."
     first = _first(path)
     whole = first.decode("utf-8-sig", errors="replace").splitlines()[:-1 if len(first) == _START else None]
-    lines = [line for line in whole if line.strip() and line.lstrip()[0] not in "#!@%"]
+    lines = [line.replace('"', "") for line in whole if line.strip() and line.lstrip()[0] not in _COMMENT]
     rows = [bool(_ROW.fullmatch(line)) for line in lines[:200]]
     start = rows.index(True) if True in rows else len(rows)
-    return len(rows) - start > 8 and all(rows[start:]) and start < 2
+    headed = start <= _HEADS and not any(re.match(r"\s*+[-+.]?\d", line) for line in lines[:start])
+    return len(rows) - start > 8 and all(rows[start:]) and headed

@@ -74,22 +74,19 @@ def _layer(load: Callable[[], Any], source: str, id: str | None, default: str = 
     except Exception as error: raise _unreadable(error, source) from None
 
 # %% ../../nbs/data/00a_structure.ipynb #36bcce36
-def _reason(error: Exception) -> str:
-    "What another program's error says, on one line; its beginning if it is long."
-    kind = "unknown entry" if isinstance(error, KeyError) else type(error).__name__
-    text = " ".join(f"{kind}: {error}".split()).rstrip(".")
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
 def _unreadable(error: Exception, source: str, kind: str = "") -> StructureError:
     if isinstance(error, OSError) and error.strerror: return StructureError(f"cannot be opened ({error.strerror}); check the path.", source)
     if kind: return StructureError(f"cannot be read as {kind}; check that it is complete, or convert it to extended XYZ.", source)
     return StructureError("cannot be read; check that it is complete, or convert it to extended XYZ.", source)
 
 # %% ../../nbs/data/00a_structure.ipynb #c7408779
+_MOST_COMMENT = 20_000  # letters in the second line of a frame, for which ASE takes a time that grows as their square
+
 def _xyz_frame(count: str, lines: list[str]):
     from ase.io.extxyz import read_xyz
     if len(lines) <= int(count):
         raise StructureError(f"the file ends after {max(0, len(lines) - 1)} of {int(count):.6g} atoms; copy it again.")
+    if len(lines[0]) > _MOST_COMMENT: raise StructureError(f"a comment line of {len(lines[0])} letters; write what it holds into columns.")
     atoms = (re.sub(r"^(\s*)[DT](?=\s)", r"\1H", line) for line in lines[1:])
     with warnings.catch_warnings(action="ignore"):
         try: return next(read_xyz(StringIO(count + "".join([lines[0], *atoms])), 0))
@@ -239,9 +236,10 @@ def _split_selection(source: str | os.PathLike) -> tuple[Path, str]:
     if not at or os.path.exists(source) or not os.path.isfile(base): return Path(source), ""
     return Path(base), selection
 
-def _select(loads: Iterator[Callable], selection: str, path: Path) -> list[Callable]:
-    "Some of the structures, by a number from 0 or a range; StructureError if there are none."
+def _select(loads: Iterator[Callable], selection: str, path: Path) -> list[tuple[Callable, tuple[int, int]]]:
+    "Some of the structures, by a number from 0 or a range, with their number from 1 and that of all; StructureError if there are none."
     found = list(loads)
+    found = [(load, (k, len(found))) for k, load in enumerate(found, 1)]
     words = [int(x) if x else None for x in selection.split(":")]
     if len(words) > 1: chosen = found[slice(*words[:3])]
     else: chosen = [found[words[0] or 0]] if -len(found) <= (words[0] or 0) < len(found) else []
@@ -249,7 +247,7 @@ def _select(loads: Iterator[Callable], selection: str, path: Path) -> list[Calla
     return chosen
 
 # %% ../../nbs/data/00a_structure.ipynb #65a91343
-def _structures(source: str | os.PathLike) -> Iterator[Callable]:
+def _structures(source: str | os.PathLike) -> Iterator[partial]:
     "For each structure in a file, or of those selected, a function that returns it."
     path, selection = _split_selection(source)
     if is_dataset(path): path = dataset_path(path)
@@ -260,15 +258,15 @@ def _structures(source: str | os.PathLike) -> Iterator[Callable]:
         if not path.stat().st_size: raise StructureError("the file is empty; write it again.", str(path))
         kind, read = _reader(path)
         numbered = re.fullmatch(r"-?\d*(:-?\d*){0,2}", selection)
-        if not selection: loads = read(path)
-        elif not numbered and read is _database: loads = _database(path, selection)
+        if not selection: loads = ((load, None) for load in read(path))
+        elif not numbered and read is _database: loads = ((load, None) for load in _database(path, selection))
         elif numbered: loads = iter(_select(read(path), selection, path))
         else: raise StructureError(f"{selection} selects nothing here; give a number such as @-1, or a range such as @0:10.", str(path))
-        for load in loads: yield partial(_attempt, load, kind, str(path))
+        for load, place in loads: yield partial(_attempt, load, kind, str(path), place)
     except StructureError as error: raise StructureError(error.problem, str(source)) from None
     except Exception as error: raise _unreadable(error, str(source), kind) from None
 
-def _attempt(load: Callable, kind: str, source: str) -> Any:
+def _attempt(load: Callable, kind: str, source: str, place: tuple[int, int] | None = None) -> Any:
     "What a function returns; StructureError, which names the format, if it cannot."
     try: return load()
     except StructureError: raise
@@ -326,8 +324,8 @@ def _has_frames(path: Path) -> bool:
     read = None if is_dataset(path) else _reader(path)[1]
     return read in (_xyz, _xdatcar) or getattr(read, "func", None) in (_ase, _guess)
 
-def _named(path: Path, loads: Iterator[Callable]) -> Iterator[tuple[Callable, str]]:
-    "Structures with their names by number; the last of several frames of the same atoms is marked."
+def _named(path: Path, loads: Iterator[partial]) -> Iterator[tuple[Callable, str]]:
+    "Structures with their names by number in their file; the last of several frames of the same atoms is marked."
     error = before = None
     load = next(loads, None)
     k = 1
@@ -335,8 +333,9 @@ def _named(path: Path, loads: Iterator[Callable]) -> Iterator[tuple[Callable, st
         after = None
         try: after = next(loads, None)
         except StructureError as e: error = e  # comes after the structure before it
-        mark = bool(before and not after and not error and _has_frames(path) and _same_atoms(before, load))
-        yield load, f"{_file_id(path)}#{k}{' (last)' * mark}"
+        number, of = load.args[3] or (k, k if before and not after and not error else 0)  # in the whole file
+        mark = number == of > 1 and _has_frames(path) and (not before or _same_atoms(before, load))
+        yield load, f"{_file_id(path)}#{number}{' (last)' * mark}"
         before = load
         load = after
         k += 1
