@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "wfclip"
 FLOORS = (  # a module knows its own floor and those before it
-    ("files", "config", "energies", "plot"),
+    ("files", "config", "energies", "threads", "plot"),
     ("data", "nn"),
     ("encode", "regress", "bank", "calibrate", "blend", "known"),
     ("teach", "train", "evaluate", "crossval", "predict", "index", "nearest", "embed", "search", "jobs", "screen", "check"),

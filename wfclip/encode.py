@@ -6,7 +6,7 @@
 __all__ = ['graph_options', 'Features', 'encode', 'encode_profiles']
 
 # %% ../nbs/09_encode.ipynb #b9bb374e
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from .config import WFClipConfig
 from .data.graph import Batch, GraphStore
 from .nn.clip import CrystalTower, WFClip
 from .nn.pooling import pool_atoms
+from .threads import _spread
 
 # %% ../nbs/09_encode.ipynb #d490dea8
 def graph_options(
@@ -43,14 +44,15 @@ def _joined(parts: Sequence[Any]) -> Any:
     if isinstance(first, tuple): return type(first)(*map(_joined, zip(*parts)))
     return torch.cat(list(parts))
 
-def _encode_pieces(forward: Callable[[np.ndarray], Any], n_atoms: np.ndarray, index: np.ndarray, max_atoms: int) -> Any:
+def _encode_pieces(forward: Callable[[np.ndarray], Any], n_atoms: np.ndarray, index: np.ndarray, max_atoms: int,
+                   spread: Callable[[Callable, Iterable], Iterable] = map) -> Any:
     "What `forward` makes of the crystals in `index`, piece by piece, in halves where memory does not suffice."
     def encoded(part: np.ndarray) -> Any:
         try: return forward(part)
         except RuntimeError as error:
             if len(part) == 1 or "memory" not in str(error): raise
         return _joined([encoded(half) for half in np.array_split(part, 2)])
-    return _joined([encoded(index[p]) for p in _pieces(np.asarray(n_atoms)[index], max_atoms)])
+    return _joined(list(spread(encoded, [index[p] for p in _pieces(np.asarray(n_atoms)[index], max_atoms)])))
 
 # %% ../nbs/09_encode.ipynb #9066dca9
 _NEAREST = 12  # neighbours of an atom that tell the kind of structure
@@ -92,10 +94,11 @@ def encode(
     models: Sequence[CrystalTower],  # an ensemble, or one model
     graphs: GraphStore,  # crystals, as `graph_options` says
     index: Sequence[int] | np.ndarray | None = None,  # those to encode [n]; None: all
-    max_atoms: int = 1024,  # atoms in a batch
+    max_atoms: int = 512,  # atoms in a batch
 ) -> Features:  # in the order of `index`
     "Features, embeddings and head predictions of crystals, batch by batch."
     device = next(models[0].parameters()).device
+    index = np.arange(len(graphs)) if index is None else np.asarray(index)
     def forward(part: np.ndarray) -> Features:
         batch = graphs.gather(part).to(device)
         known = [m.crystal.features(batch) for m in models]
@@ -105,9 +108,9 @@ def encode(
         numbers = {k: t for k, t in said.items() if t.dim() == 2}
         mean = {k: t.mean(-1) for k, t in said.items()}
         return Features(z.cpu(), models[0].project_crystal(z).cpu(), mean, numbers, _shapes(batch.to("cpu"), models[0].config.cutoff))
-    index = np.arange(len(graphs)) if index is None else np.asarray(index)
     order = np.argsort(graphs.n_atoms[index], kind="stable")
-    z, p_cry, properties, members, shape = _encode_pieces(forward, graphs.n_atoms, index[order], max_atoms)
+    whole = device.type != "cpu" or graphs.n_atoms[index].max(initial=0) > max_atoms
+    z, p_cry, properties, members, shape = _encode_pieces(forward, graphs.n_atoms, index[order], max_atoms, map if whole else _spread)
     back = torch.from_numpy(np.argsort(order))
     return Features(z[back], p_cry[back], {k: t[back] for k, t in properties.items()}, {k: t[back].T for k, t in members.items()},
                     shape[back])

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from .threads import _spread
+
 # %% ../nbs/12f_nearest.ipynb #162d96b3
 def _sort_keys(similarity: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     "Integers that sort by similarity [Q, b] and, where that is equal, by row [b], below 2^32: the largest is the best."
@@ -29,13 +31,15 @@ def _row_blocks(
     matrix: np.ndarray | torch.Tensor,  # [n, D], float16 or float32, in memory or mapped from a file
     keep: np.ndarray | None = None,  # rows to read [n], bool; None: all
     size: int = 4096,  # rows of a block
+    part: range | None = None,  # rows to read, one after the other; None: all
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # row numbers [b]; rows [b, D], as they are
     "The rows of a matrix, block by block."
+    part = part or range(len(matrix))
     give_back = getattr(matrix.base, "madvise", None) if isinstance(matrix, np.memmap) else None
     tensor = torch.as_tensor(matrix)
-    for start in range(0, len(matrix), size):
-        rows = torch.arange(start, min(start + size, len(matrix)))
-        if keep is not None: rows = rows[torch.from_numpy(keep[start:start + size])]
+    for start in part[::size]:
+        rows = torch.arange(start, min(start + size, part.stop))
+        if keep is not None: rows = rows[torch.from_numpy(keep[start:rows[-1] + 1])]
         if not len(rows): continue
         yield rows, tensor[start:start + size] if len(rows) == size else tensor[rows]
         if give_back and start // size % 4 == 3: give_back(mmap.MADV_DONTNEED)
@@ -63,6 +67,38 @@ def _half_margin(query: torch.Tensor) -> float:
     return 1.01 * float((query.half().float() - query).norm()) + len(query) * 2**-24 + 2**-10
 
 # %% ../nbs/12f_nearest.ipynb #26d499bc
+def _nearest_part(
+    query: torch.Tensor,  # [D], unit length, float32
+    matrix: np.ndarray | torch.Tensor,  # [n, D], float16, rows of unit length
+    k: int,  # how many
+    keep: np.ndarray | None,  # rows to search [n], bool; None: all
+    block: int,  # rows that are looked at together
+    part: range,  # rows of the part
+) -> torch.Tensor | None:  # sort keys, best first; None if a rough product was farther off than it can be
+    "The best rows of a part of a matrix."
+    half = query.half()
+    margin = _half_margin(query)
+    best = torch.empty(0, dtype=torch.int64)
+    least = -math.inf
+    for rows, unit in _row_blocks(matrix, keep, block, part):
+        rough = torch.mv(unit, half)
+        if len(best) < k < len(rows): least = float(rough.topk(k).values[-1]) - 2 * margin
+        near = (rough >= least).nonzero()[:, 0]
+        if not len(near): continue
+        if len(near) < len(rows):
+            rows = rows[near]
+            unit = unit[near]
+            rough = rough[near]
+        exact = (unit.float() * query).sum(1)
+        if (rough - exact).abs().max() > margin: return None
+        best = torch.cat([best, _sort_keys(exact, rows)])
+        best = best.topk(min(k, len(best))).values
+        if len(best) == k: least = float(_from_sort_keys(best[-1])[0]) - margin
+    return best
+
+# %% ../nbs/12f_nearest.ipynb #f1a57002
+_PART = 2**17  # rows that one thread searches by itself
+
 @torch.no_grad()
 def nearest_unit(
     query: torch.Tensor,  # [D], unit length
@@ -73,22 +109,8 @@ def nearest_unit(
 ) -> tuple[torch.Tensor, torch.Tensor]:  # similarities, float32, and rows, int64, each [k], best first
     "What `top_k` finds, for one query and unit rows: rows that cannot be among the best are passed over."
     query = query.float()
-    half = query.half()
-    margin = _half_margin(query)
-    best = torch.empty(0, dtype=torch.int64)
-    least = -math.inf
-    for rows, part in _row_blocks(matrix, keep, block):
-        rough = torch.mv(part, half)
-        if len(best) < k < len(rows): least = float(rough.topk(k).values[-1]) - 2 * margin
-        near = (rough >= least).nonzero()[:, 0]
-        if not len(near): continue
-        if len(near) < len(rows):
-            rows = rows[near]
-            part = part[near]
-            rough = rough[near]
-        exact = (part.float() * query).sum(1)
-        if (rough - exact).abs().max() > margin: return top_k(query, matrix, k, keep, block)
-        best = torch.cat([best, _sort_keys(exact, rows)])
-        best = best.topk(min(k, len(best))).values
-        if len(best) == k: least = float(_from_sort_keys(best[-1])[0]) - margin
-    return _from_sort_keys(best)
+    everything = range(len(matrix))
+    parts = _spread(lambda start: _nearest_part(query, matrix, k, keep, block, everything[start:start + _PART]), everything[::_PART])
+    if any(part is None for part in parts): return top_k(query, matrix, k, keep, block)
+    best = torch.cat([torch.empty(0, dtype=torch.int64), *parts])
+    return _from_sort_keys(best.topk(min(k, len(best))).values)

@@ -39,6 +39,7 @@ from .files import WEIGHTS, csv_line, printable
 from .known import _FORCE_NOTE, _MAX_SHIFT, _MAX_STRAIN, Known, KnownLayers, _force_mark
 from .nn.clip import CrystalTower, WFClip, read_config
 from .plot import plot_profile
+from .threads import _undivided
 
 # %% ../nbs/12_predict.ipynb #3b4bc015
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ class Predictor:
         layers: Sequence[Layer],  # n layers
     ) -> Features:  # in the order of `layers`
         "Features, embeddings and head predictions of layers."
-        return encode(self.models, GraphStore(flat_graphs(layers, **graph_options(self.models))))
+        with _undivided(): return encode(self.models, GraphStore(flat_graphs(layers, **graph_options(self.models))))
 
     def energies(self,
         features: Features,  # of n layers, as of `encode`
@@ -322,10 +323,11 @@ def _check_numbers(features: Features, sources: Sequence[str]) -> None:
     unsound = ~features.p_cry.isfinite().all(1)
     if unsound.any(): raise ValueError(f"{sources[int(unsound.int().argmax())]}: {_NO_NUMBER}")
 
+# %% ../nbs/12_predict.ipynb #7ead0010
+@_undivided()
 def _predict_layers(layers: Sequence[Layer], predictor: Predictor, method: str, coverage: float) -> list[dict]:
     "For n layers the fields of `Prediction`, without those of what was read."
-    features = predictor.encode(layers)
-    bank = predictor.bank
+    features, bank = predictor.encode(layers), predictor.bank
     energies, faces_known = predict_energies(features, bank, method)
     neighbors = _nearest(features.p_cry, bank, predictor.known)
     typical = bank.calibration.typicality(torch.tensor([near[0].similarity for near in neighbors])).tolist()
@@ -358,8 +360,7 @@ def _predict_block(block: Sequence[Read], predictor: Predictor, method: str, cov
         if "error" in answer:
             yield Prediction(layer.id or source, source, layer.formula, len(layer), warnings=heard, **answer)
             continue
-        strange = sorted(set(layer.symbols) - predictor.elements)
-        doubts = [f"{symbol} does not occur in the training data" for symbol in strange]
+        doubts = [f"{symbol} does not occur in the training data" for symbol in sorted(set(layer.symbols) - predictor.elements)]
         if answer["typicality"] < UNUSUAL:
             doubts.append(f"unlike the training data: similarity {answer['neighbors'][0].similarity:.3f} to the nearest known "
                           f"material, lower than for {1 - answer['typicality']:.0%} of held-out materials; the interval may be "

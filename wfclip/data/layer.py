@@ -6,11 +6,11 @@
 __all__ = ['StructureError', 'Layer', 'layer_frame']
 
 # %% ../../nbs/data/00_layer.ipynb #99673f87
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import gcd
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class StructureError(ValueError):
 def _reduced_formula(symbols: Iterable[str]) -> str:
     "Formula in smallest whole numbers, elements in alphabetical order."
     count = Counter(symbols)
-    divisor = gcd(*count.values())
+    divisor = math.gcd(*count.values())
     return "".join(f"{s}{n // divisor if n > divisor else ''}" for s, n in sorted(count.items()))
 
 # %% ../../nbs/data/00_layer.ipynb #5b294f02
@@ -100,7 +100,7 @@ def _empty_intervals(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarra
     "The largest empty interval along each lattice direction: height [3], Å, and middle [3], a fraction of the vector."
     inverse = np.linalg.inv(cell)
     f = np.sort(positions @ inverse % 1, axis=0)
-    gap = np.diff(f, axis=0, append=f[:1] + 1)
+    gap = np.concatenate((f[1:], f[:1] + 1)) - f
     largest = (gap.argmax(0), np.arange(3))
     return gap[largest] / np.linalg.norm(inverse, axis=0), (f + gap / 2)[largest]
 
@@ -169,13 +169,13 @@ def _short_vectors(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _check_plane(positions: np.ndarray, cell: np.ndarray):
     "StructureError if what is in the layer frame is empty along a direction of its plane: a chain or a molecule."
     a, b = _short_vectors(*cell[:2, :2])
-    area = abs(float(np.linalg.det(cell[:2, :2])))
-    strips = []
-    for u in (a, b, a + b, a - b):
-        f = np.sort((u[0] * positions[:, 1] - u[1] * positions[:, 0]) / area % 1)
-        strips.append(np.diff(f, append=f[0] + 1).max() * area / np.linalg.norm(u))
-    wide = [x for x in strips if x >= _MIN_VACUUM]
-    if wide:
+    area = abs(float(cell[0, 0] * cell[1, 1] - cell[0, 1] * cell[1, 0]))
+    u = np.array([a, b, a + b, a - b])
+    f = np.sort((u[:, :1] * positions[:, 1] - u[:, 1:] * positions[:, 0]) / area % 1, axis=1)
+    open_part = np.maximum((f[:, 1:] - f[:, :-1]).max(1, initial=0), f[:, 0] + 1 - f[:, -1])
+    strips = open_part * area / np.sqrt((u * u).sum(1))
+    wide = strips[strips >= _MIN_VACUUM]
+    if len(wide):
         raise StructureError(f"empty in its plane as well, in strips of {max(wide):.1f} Å: this is {_NO_LAYER[len(wide) > 1]}, "
                              "not a layer; give a structure that is periodic in a plane.")
 
@@ -187,18 +187,23 @@ def _unwrap(positions: np.ndarray, cell: np.ndarray, axis: int, middle: float) -
 # %% ../../nbs/data/00_layer.ipynb #7d5288d4
 def _orient(positions: np.ndarray, cell: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     "Positions and cell rotated into the layer frame."
-    a, b, c = cell[(np.arange(3) + axis + 1) % 3]
-    normal = np.cross(a, b)
+    a, b, c = cell[(axis + 1) % 3], cell[(axis + 2) % 3], cell[axis]
+    normal = _cross(a, b)
     if normal @ c < 0:
         a, b = b, a
         normal = -normal
-    x = a / np.linalg.norm(a)
-    z = normal / np.linalg.norm(normal)
-    frame = np.stack([x, np.cross(z, x), z])
+    x = a / math.sqrt(a @ a)
+    z = normal / math.sqrt(normal @ normal)
+    frame = np.array([x, _cross(z, x), z])
     positions = positions @ frame.T
     positions[:, 2] -= (positions[:, 2].min() + positions[:, 2].max()) / 2
     bx, by, _ = frame @ b
-    return positions, np.array([[np.linalg.norm(a), 0, 0], [bx, by, 0], [0, 0, c @ z]])
+    return positions, np.array([[math.sqrt(a @ a), 0, 0], [bx, by, 0], [0, 0, c @ z]])
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    "What numpy's `cross` gives for two vectors, without what it does for all others."
+    (x, y, z), (u, v, w) = a.tolist(), b.tolist()
+    return np.array([y * w - z * v, z * u - x * w, x * v - y * u])
 
 # %% ../../nbs/data/00_layer.ipynb #b6283910
 def _check_atoms(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray):
@@ -239,26 +244,31 @@ _FEW = 4000  # distances that are quickly computed
 
 def _near_pairs(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Atoms i and j and the distance of each pair within a cutoff, periodic in the plane."
-    f = positions @ np.linalg.inv(cell)
-    height = 1 / np.linalg.norm(np.linalg.inv(cell)[:, :2], axis=0)  # of the cell along its first two directions
-    n, m = np.ceil(cutoff / height + np.ptp(f[:, :2], axis=0)).astype(int)
+    (ax, _, _), (bx, by, _), _ = cell.tolist()  # of the layer frame
+    x, y, z = positions.T
+    fy = y / by
+    fx = (x - fy * bx) / ax
+    n = math.ceil(cutoff * math.hypot(bx, by) / abs(ax * by) + float(np.ptp(fx)))
+    m = math.ceil(cutoff / abs(by) + float(np.ptp(fy)))
     if len(positions)**2 * (2 * n + 1) * (2 * m + 1) > _FEW:
         from vesin import NeighborList
         return NeighborList(cutoff=cutoff, full_list=False).compute(positions, cell, (True, True, False), "ijd")
-    shift = np.mgrid[-n:n + 1, -m:m + 1].reshape(2, -1).T
-    d = np.linalg.norm(positions - positions[:, None] + (shift @ cell[:2])[:, None, None], axis=-1)  # [S, N, N]
-    d[len(shift) // 2][np.tril_indices(len(positions))] = np.inf
-    s, i, j = np.nonzero(d < cutoff)
-    return i, j, d[s, i, j]
+    u, v = np.arange(-n, n + 1)[:, None, None, None], np.arange(-m, m + 1)[:, None, None]
+    between = lambda c: c - c[:, None]
+    square = (between(x) + (u * ax + v * bx))**2 + (between(y) + v * by)**2 + between(z)**2  # [U, V, N, N]
+    square[n, m].flat[::len(x) + 1] = np.inf  # an atom and itself
+    *_, i, j = found = np.nonzero((square < cutoff**2) & ~np.tri(len(x), k=-1, dtype=bool))
+    return i, j, np.sqrt(square[found])
 
 # %% ../../nbs/data/00_layer.ipynb #20214070
 def _check_layer(layer: Layer):
     from ase.data import covalent_radii
-    split = np.diff(np.sort(layer.positions[:, 2])).max(initial=0)
+    z = np.sort(layer.positions[:, 2])
+    split = (z[1:] - z[:-1]).max(initial=0)
     if split > _MAX_SPLIT:
         raise StructureError(f"two slabs with {split:.1f} Å of vacuum between them; give each by itself.")
     radius = _MIN_DISTANCE * covalent_radii[layer.numbers]
-    atoms = _suspects(layer, 2 * radius.min())
+    atoms = np.arange(len(layer)) if len(layer)**2 < _FEW else _suspects(layer, 2 * radius.min())
     i, j, d = _near_pairs(layer.positions[atoms], layer.cell, 2 * radius.max())
     i = atoms[i]
     j = atoms[j]
