@@ -46,7 +46,7 @@ def make_database(path: Path, n: int):
 
 def memory() -> dict[str, float]:
     "Largest resident set and anonymous memory of this process so far, and the largest of a child, MB"
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
     own = {name: int(status[key].split()[0]) / 1e3 for name, key in (("peak_MB", "VmHWM"), ("anonymous_MB", "RssAnon"))}
     return dict(own, worker_MB=child)
@@ -118,7 +118,7 @@ def main():
               f"{t['anonymous_MB']:9.0f}", flush=True)
         rows.append(dict(n=n, file_MB=size, **r))
     about = dict(cores=os.cpu_count(), threads=os.environ.get("OMP_NUM_THREADS"), python=platform.python_version())
-    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, rows=rows), indent=1) + "\n")
+    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, rows=rows), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def begin(name: str, data: WorkFunctionDataset, split: Split, args: argparse.Nam
     about = dict(epochs=args.epochs, seed=args.seed, device=args.device, threads=torch.get_num_threads(), cores=os.cpu_count(),
                  python=platform.python_version(), torch=version("torch"), **{k: len(getattr(split, k)) for k in PARTS})
     if not file.is_file(): return run, dict(name=name, about=about, records=[])
-    result = json.loads(file.read_text())
+    result = json.loads(file.read_text(encoding="utf-8"))
     if any(result["about"][k] != about[k] for k in ("epochs", "seed", "device", "threads")):
         raise SystemExit(f"{file}: a run with other options; choose another folder.")
     run.load(args.out / name)
@@ -156,7 +156,7 @@ def draw(out: Path) -> None:
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for name, label in RUNS.items():
         if not (file := out / f"{name}.json").is_file(): continue
-        records = json.loads(file.read_text())["records"]
+        records = json.loads(file.read_text(encoding="utf-8"))["records"]
         seconds = [r["seconds"] for r in records]
         recall = [(r["crystal_to_profile"] + r["profile_to_crystal"]) / 2 for r in records]
         for ax, values in zip(axes, (recall, [r["MAE_kernel"] for r in records])): ax.plot(seconds, values, lw=1.4, label=label)

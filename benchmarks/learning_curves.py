@@ -48,7 +48,7 @@ def main() -> None:
             train(WFClipConfig(contrast=False), data, run, training, resume=(run / "config.json").exists(), progress=False)
         runs.append(error(run, data))
         print(runs[-1], flush=True)
-    OUT.write_text(json.dumps(dict(epochs=args.epochs, runs=runs)) + "\n")
+    OUT.write_text(json.dumps(dict(epochs=args.epochs, runs=runs)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__": main()

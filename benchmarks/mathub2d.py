@@ -80,7 +80,7 @@ def rounded(x):
 
 def save(name: str, content: dict):
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(rounded(content), allow_nan=False) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(rounded(content), allow_nan=False) + "\n", encoding="utf-8")
     print(RESULTS / f"{name}.json")
 
 
@@ -166,7 +166,7 @@ def write_data(pairs: str, source: str):
     published = np.array([r["workfunction_eV"] for r in used])
     ours, step = data.properties["work_function"], np.abs(data.properties["step"])
     differ, alike = np.abs(ours - published), np.array([mirrored(data.layer(i)) for i in range(len(data))])
-    with open(Path(pairs).with_name("labels_split_1899.csv")) as f:
+    with open(Path(pairs).with_name("labels_split_1899.csv"), encoding="utf-8") as f:
         full = list(csv.DictReader(f))
     tiers = {k: Counter(used[i]["tier"] for i in getattr(split, k)) for k in PARTS}
     lost = [r for r in rows if r["mip2d_id"] not in {u["mip2d_id"] for u in used}]
@@ -260,7 +260,7 @@ def write_run(pairs: str, run: str):
     kind = "pretrained" if training.start != "random" else "wfclip" if config["model"]["joint"] else "paper"
     save(f"{kind}-{'raw' if raw else 'phi'}-{training.member}", dict(
         command=command(config, raw), seconds=sum(r["seconds"] for r in records), best_epoch=best["epoch"], split=result["split"],
-        versions=json.loads((folder / "environment.json").read_text()),
+        versions=json.loads((folder / "environment.json").read_text(encoding="utf-8")),
         retrieval=retrieval, ranks={k: sorted(r) for k, r in result["ranks"].items()}, validation=result["validation"],
         errors=errors(predicted, rows, ours), error_quantiles=absolute, step=result["errors"].get("step", {}),
         less_than_forest={k: paired(predicted[FOREST], predicted[k], ours) for k in METHODS.values() if k in predicted},

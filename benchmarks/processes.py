@@ -33,8 +33,8 @@ def run(processes: int, threads: int, epochs: int, fraction: float) -> tuple[lis
         command = [sys.executable, *torchrun, "-m", "wfclip", "train", "--epochs", str(epochs), "--fraction", str(fraction),
                    "--out", f"{folder}/run"]
         subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
-        records = [json.loads(line) for line in Path(folder, "run/metrics.jsonl").read_text().splitlines()]
-        materials = len(json.loads(Path(folder, "run/split.json").read_text())["train"])
+        records = [json.loads(line) for line in Path(folder, "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        materials = len(json.loads(Path(folder, "run/split.json").read_text(encoding="utf-8"))["train"])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return records, materials, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -70,7 +70,7 @@ def main():
     for row in rows: print("  ".join(f"{k} {v}" for k, v in row.items()))
     about = dict(python=platform.python_version(), torch=version("torch"), cores=os.cpu_count(), epochs=args.epochs,
                  turns=args.turns, fraction=args.fraction)
-    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, records=rows), indent=1) + "\n")
+    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, records=rows), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__": main()

@@ -173,7 +173,7 @@ def main():
     records = []
     for name, size in jobs:
         records += measure(name, size, args.repeats, args.threads)
-        if args.json: args.json.write_text(json.dumps({"about": about, "records": records}, indent=1) + "\n")
+        if args.json: args.json.write_text(json.dumps({"about": about, "records": records}, indent=1) + "\n", encoding="utf-8")
     print(table(records) + "\n\n" + ", ".join(f"{k} {v}" for k, v in about.items()))
 
 

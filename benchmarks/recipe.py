@@ -39,9 +39,9 @@ def main() -> None:
     changed = {k: json.loads(v.lower() if v in ("True", "False") else v) for k, v in (c.split("=") for c in args.changed)}
     of = lambda cls: {k: v for k, v in changed.items() if k in {f.name for f in fields(cls)}}
     val = [validation_error(WFClipConfig(**of(WFClipConfig)), TrainConfig(**dict(split="formula", fold=k) | of(TrainConfig)), args.taught) for k in (1, 2)]
-    trials = json.loads(OUT.read_text())["trials"] if OUT.exists() else []
+    trials = json.loads(OUT.read_text(encoding="utf-8"))["trials"] if OUT.exists() else []
     trials.append(dict(taught=args.name, changed=", ".join(args.changed) or "nothing", val=[round(v, 4) for v in val]))
-    OUT.write_text(json.dumps(dict(trials=trials), indent=1) + "\n")
+    OUT.write_text(json.dumps(dict(trials=trials), indent=1) + "\n", encoding="utf-8")
     print(trials[-1])
 
 

@@ -52,7 +52,7 @@ def make_dataset(path: Path, n: int, size: int = 5000):
 
 def memory() -> dict[str, float]:
     "Largest resident set so far and anonymous memory now, MB"
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     return {name: int(status[key].split()[0]) / 1e3 for name, key in (("peak_MB", "VmHWM"), ("anonymous_MB", "RssAnon"))}
 
 
@@ -114,7 +114,7 @@ def main():
                     print(f"| {job} | {n} | {processes} | {r['seconds']:.1f} | {n / r['seconds']:.0f} | "
                           f"{1e3 * r['cpu_s'] / n:.2f} | {r['peak_MB']:.0f} | {r['anonymous_MB']:.0f} |", flush=True)
                     rows.append(dict(job=job, n=n, processes=processes, **r))
-                    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, rows=rows), indent=1) + "\n")
+                    if args.json: Path(args.json).write_text(json.dumps(dict(about=about, rows=rows), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -106,8 +106,8 @@ def say(text: str): print(f"# {text}", file=sys.stderr, flush=True)
 def memory_growth(work: Callable[[], Any]) -> float:
     "By how much the largest resident memory of this process during the work exceeds that before, MB; NaN but on Linux."
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    resident = lambda name: int(re.search(rf"{name}:\s+(\d+)", status.read_text())[1]) / 1024  # type: ignore
-    if reset.exists(): reset.write_text("5")  # the peak is from now on
+    resident = lambda name: int(re.search(rf"{name}:\s+(\d+)", status.read_text(encoding="utf-8"))[1]) / 1024  # type: ignore
+    if reset.exists(): reset.write_text("5", encoding="utf-8")  # the peak is from now on
     before = resident("VmRSS") if reset.exists() else np.nan
     work()
     return resident("VmHWM") - before if reset.exists() else np.nan
@@ -448,7 +448,7 @@ JOBS = dict(structure=structure_job, step=step_job, parts=parts_job, feed=feed_j
 def about(args: argparse.Namespace) -> dict:
     "Machine and versions."
     info = Path("/proc/cpuinfo")
-    name = re.search(r"model name\s*:\s*(.*)", info.read_text()) if info.is_file() else None
+    name = re.search(r"model name\s*:\s*(.*)", info.read_text(encoding="utf-8")) if info.is_file() else None
     found: dict[str, Any] = dict(cpu=name[1] if name else platform.processor(), cores=os.cpu_count(),
                                  threads=torch.get_num_threads(), load=round(os.getloadavg()[0], 2), repeats=args.repeats,
                                  python=platform.python_version())
@@ -477,7 +477,7 @@ def main():
         start = time.perf_counter()
         rows += [r | dict(kind=name) for r in JOBS[name](args)]
         say(f"{name}: {time.perf_counter() - start:.0f} s")
-        if args.json: args.json.write_text(json.dumps(dict(about=head, rows=rows), indent=1, ensure_ascii=False) + "\n")
+        if args.json: args.json.write_text(json.dumps(dict(about=head, rows=rows), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main(path: str) -> None:
         true = np.concatenate([y[s.test] for s in splits])
         found[kind] = error_metrics(np.concatenate(made), true) | dict(folds=[error_metrics(p, y[s.test])["MAE"] for p, s in zip(made, splits)])
         print(kind, found[kind], flush=True)
-    OUT.write_text(json.dumps(found) + "\n")
+    OUT.write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__": main(*sys.argv[1:])

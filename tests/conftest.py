@@ -11,6 +11,15 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("MPLBACKEND", "agg")
 
 
+QUICK = ("calculations", "cli", "config", "format", "fuzz_levels", "house", "import", "known", "records", "reference", "search", "stored")  # files of tests
+
+
+def pytest_collection_modifyitems(items):
+    "Mark what is quick and runs on any system, for `pytest -m quick`."
+    for item in items:
+        if item.path.stem.removeprefix("test_") in QUICK: item.add_marker("quick")
+
+
 def pytest_terminal_summary(terminalreporter):
     "The time of each notebook, the longest first."
     reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, [])]

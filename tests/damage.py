@@ -145,7 +145,7 @@ def formats() -> dict[str, SimpleNamespace]:
 
 
 CASES = ROOT / "tests/files/structures"
-KEPT = tuple(sorted(str(p.relative_to(CASES)) for p in CASES.rglob("*") if p.is_file()))  # files as people have them
+KEPT = tuple(sorted(p.relative_to(CASES).as_posix() for p in CASES.rglob("*") if p.is_file()))  # files as people have them
 STRUCTURES = ("cif", "poscar", "xyz", "other", "database", "jarvis", "optimade", "xdatcar", "pwxml", "h5", *KEPT)
 WSSE = ["W", "S", "Se"], [[0, 0, 9.1], [1.6, .9, 10.7], [1.6, .9, 7.5]], [[3.25, 0, 0], [-1.625, 2.8146, 0], [0, 0, 18.25]]
 JARVIS = {"jid": "1", "atoms": dict(elements=WSSE[0], coords=WSSE[1], lattice_mat=WSSE[2], cartesian=True)}
@@ -399,7 +399,7 @@ def peak_memory() -> int:
     "The largest memory of this process so far, MB (getrusage would tell that of the process which started it, if larger)"
     status = Path("/proc/self/status")
     if not status.exists(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) // 1024
+    return int(re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))[1]) // 1024
 
 
 def main(cases: str, first: str, *kinds: str, memory: int = 4 * 10**9, seconds: int = 20):

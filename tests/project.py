@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb")
                    if not any(part[0] in "_." for part in p.relative_to(ROOT).parts))
-NAMES = [str(p.relative_to(ROOT / "nbs")) for p in NOTEBOOKS]
+NAMES = [p.relative_to(ROOT / "nbs").as_posix() for p in NOTEBOOKS]
 
 
 def code_cells(path: Path) -> list[dict]:

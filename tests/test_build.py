@@ -96,10 +96,10 @@ def test_a_stopped_build_continues(database, whole, tmp_path, how):
 
 def test_a_changed_calculation_is_read_again(tmp_path):
     (tmp_path / "x").mkdir()
-    (tmp_path / "x/PLANAR_AVERAGE.dat").write_text("0 1\n")
+    (tmp_path / "x/PLANAR_AVERAGE.dat").write_text("0 1\n", encoding="utf-8")
     names = []
     for text in ("E-fermi : 1.0\n", "E-fermi : 2.00\n"):
-        (tmp_path / "x/OUTCAR").write_text(text)
+        (tmp_path / "x/OUTCAR").write_text(text, encoding="utf-8")
         code = f"from wfclip.data.build import _part_name, find_sources; print(_part_name(find_sources({str(tmp_path)!r}), None))"
         names.append(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout)
     assert names[0] != names[1]

@@ -45,9 +45,9 @@ def test_a_file_that_is_measured_from_the_fermi_level_is_not_shifted_twice(tmp_p
     case = CASES / "B1_shifted_header_says_zero"
     row = profile(case / "planar.dat", capsys)
     assert faces(row) == FACES and row["efermi"] == 0 and "as its header says" in str(row["notes"])
-    for beside in ("OUTCAR", "POSCAR"): (tmp_path / beside).write_text((case / beside).read_text())
+    for beside in ("OUTCAR", "POSCAR"): (tmp_path / beside).write_text((case / beside).read_text(encoding="utf-8"), encoding="utf-8")
     silent = tmp_path / "planar.dat"
-    silent.write_text((case / "planar.dat").read_text().partition("\n")[2])
+    silent.write_text((case / "planar.dat").read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
     row = profile(silent, capsys)  # nothing tells now
     assert row["work_function"] is None and "--efermi on the command line: 0 if it was subtracted" in str(row["warnings"])
     assert faces(profile(silent, capsys, "--efermi", "0")) == FACES
@@ -70,7 +70,7 @@ def test_files_under_any_name_and_by_any_program(name, capsys):
 def test_two_columns_may_be_called_locpot_dat(tmp_path, capsys):
     case = CASES / "D1_LOCPOT_Z"
     for name, to in {"LOCPOT_Z": "locpot.dat", "OUTCAR": "OUTCAR", "POSCAR": "POSCAR"}.items():
-        (tmp_path / to).write_text((case / name).read_text())
+        (tmp_path / to).write_text((case / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert faces(profile(tmp_path / "locpot.dat", capsys)) == FACES
 
 
@@ -82,10 +82,10 @@ def test_levels_are_read_where_the_structure_cannot_be(capsys):
 
 
 def test_abacus_writes_rydberg_and_its_fermi_level_into_a_log(tmp_path, capsys):
-    cube = (CASES / "L1_abacus_cube/ElecStaticPot.cube").read_text()
-    (tmp_path / "ElecStaticPot.cube").write_text(cube)
+    cube = (CASES / "L1_abacus_cube/ElecStaticPot.cube").read_text(encoding="utf-8")
+    (tmp_path / "ElecStaticPot.cube").write_text(cube, encoding="utf-8")
     assert faces(profile(tmp_path / "ElecStaticPot.cube", capsys, "--efermi", "-1.25")) == FACES
-    (tmp_path / "running_scf.log").write_text("     WELCOME TO ABACUS v3.2\n\n EFERMI = -1.25000000 eV\n")
+    (tmp_path / "running_scf.log").write_text("     WELCOME TO ABACUS v3.2\n\n EFERMI = -1.25000000 eV\n", encoding="utf-8")
     row = profile(tmp_path / "ElecStaticPot.cube", capsys)
     assert faces(row) == FACES and row["unit"] == "Ry" and row["read"] == ["running_scf.log"]
 

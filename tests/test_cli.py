@@ -22,9 +22,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     small_run(folder)
     for name in ("WSSe.cif", "graphene.cif", "WSSe.extxyz"): shutil.copy(FILES / name, folder)
-    text = (FILES / "WSSe.cif").read_text()
-    (folder / "broken.cif").write_text(text[:len(text) // 2])
-    (folder / "bulk.cif").write_text(text.replace("18.25", "6.5"))
+    text = (FILES / "WSSe.cif").read_text(encoding="utf-8")
+    (folder / "broken.cif").write_text(text[:len(text) // 2], encoding="utf-8")
+    (folder / "bulk.cif").write_text(text.replace("18.25", "6.5"), encoding="utf-8")
     return folder
 
 
@@ -137,14 +137,14 @@ def test_files_folders_and_formats_agree(here, capsys):
 
 def test_evaluate(here, capsys):
     assert main(["evaluate", "run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads((here / "run/evaluation.json").read_text())
+    assert json.loads(capsys.readouterr().out) == json.loads((here / "run/evaluation.json").read_text(encoding="utf-8"))
     assert {"parity.png", "ranks.png"} <= {p.name for p in (here / "run").iterdir()}
     assert not list((here / "run").glob(".*"))
 
 
 def test_a_folder_with_three_broken_files(here, capsys, tmp_path):
     for k in range(57): shutil.copy("WSSe.cif", tmp_path / f"good{k:02}.cif")
-    (tmp_path / "half.cif").write_text((tmp_path / "good00.cif").read_text()[:300])
+    (tmp_path / "half.cif").write_text((tmp_path / "good00.cif").read_text(encoding="utf-8")[:300], encoding="utf-8")
     (tmp_path / "empty.cif").touch()
     (tmp_path / "noise.vasp").write_bytes(bytes(range(256)) * 9)
     for form in ("--json", "--csv"):

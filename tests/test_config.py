@@ -101,7 +101,7 @@ def test_each_field_of_a_recipe_changes_the_run(name, data, run, tmp_path):
     recipe = replace(RECIPE, **{name: str(run) if name == "start" else value})
     other = train(OURS, data, tmp_path / "run", recipe, device="cpu", progress=False)
     assert differ(load_file(run / "last/state.safetensors"), load_file(other / "last/state.safetensors"))
-    assert ((run / "split.json").read_text() != (other / "split.json").read_text()) == other_split
+    assert ((run / "split.json").read_text(encoding="utf-8") != (other / "split.json").read_text(encoding="utf-8")) == other_split
     assert read_metrics(other)[-1]["epoch"] == recipe.epochs
     assert read_run(other, data)[1] == recipe
 
@@ -113,10 +113,10 @@ def run(data, tmp_path_factory) -> Path:
 
 
 def test_a_configuration_of_before_is_read(run, data, tmp_path):
-    config = json.loads((run / "config.json").read_text())
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     config["model"]["heads"] = config["model"].pop("n_heads")
     assert config["training"].pop("batches") == "equal"
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     for name in ("split.json", "model.safetensors"): (tmp_path / name).write_bytes((run / name).read_bytes())
     assert read_run(tmp_path, data)[0] == WFClip.from_pretrained(tmp_path).config == OURS
     assert read_run(tmp_path, data)[1] == RECIPE

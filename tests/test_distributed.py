@@ -35,7 +35,7 @@ def torchrun(*args) -> subprocess.Popen:
 
 def kill(process: subprocess.Popen):
     "Kill torchrun and its processes, which would live on without it"
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
     for pid in (process.pid, *map(int, children)): os.kill(pid, signal.SIGKILL)
     process.communicate()
 
@@ -114,7 +114,7 @@ def test_command_line_trains_as_one_process_does(data, whole, tmp_path):
     assert listing(whole) == listing(one)
     assert (whole / "split.json").read_bytes() == (one / "split.json").read_bytes()
     assert (whole / "config.json").read_bytes() == (one / "config.json").read_bytes()
-    assert json.loads((whole / "environment.json").read_text())["processes"] == 2
+    assert json.loads((whole / "environment.json").read_text(encoding="utf-8"))["processes"] == 2
     for a, b in zip(read_metrics(whole), read_metrics(one), strict=True):
         for k in ("train_loss", "val_loss", "val_mae"): assert a[k] == pytest.approx(b[k], rel=0.02), (a, b)
 
@@ -149,7 +149,7 @@ def test_what_is_wrong_is_said_once(data, whole):
 def test_a_loss_that_is_no_number_stops_all_and_is_said_once(data, tmp_path):
     said, = sentences(finish(train(data, tmp_path / "run", "--lr", "1e30"), good=False)[1])
     assert said.startswith(f"wfclip: {tmp_path / 'run'}: the validation loss of epoch 1 is nan, after the batch of ")
-    assert "NaN" not in (tmp_path / "run/metrics.jsonl").read_text()
+    assert "NaN" not in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":

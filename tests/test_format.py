@@ -19,9 +19,9 @@ def test_a_model_with_the_heads_of_before_is_refused_in_a_sentence():
 
 
 def test_the_tower_of_a_model_of_the_first_format(tmp_path):
-    config = json.loads((FILES / "model-1/config.json").read_text())
+    config = json.loads((FILES / "model-1/config.json").read_text(encoding="utf-8"))
     config["model"] |= dict(joint=False, contrast=True)
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     state = load_file(FILES / "model-1/model.safetensors")
     save_file({k: t for k, t in state.items() if not k.startswith("heads.")}, tmp_path / "model.safetensors")
     model = CrystalTower.from_pretrained(tmp_path)

@@ -131,7 +131,7 @@ def test_structure_of_another(samples, tmp_path):
     moved = re.sub(r"0\.(\d)(\d+)\n", lambda m: f"0.{(int(m[1]) + 3) % 10}{m[2]}\n", poscar)
     for other, reason in ((poscar.replace("18.25", "25.00"), "25.00 Å high"), (moved, "give the structure of this calculation"),
                           (poscar.replace("3.25", "0.1"), "give the cell in Å"), ("", "is empty")):
-        (tmp_path / "POSCAR").write_text(other)
+        (tmp_path / "POSCAR").write_text(other, encoding="utf-8")
         assert reason in refusal(path, samples["planar"].content)
 
 

@@ -51,6 +51,11 @@ def test_lines_hold_one_statement():
     assert house.tuple_assignments() < .04
 
 
+def test_text_has_an_encoding():
+    files = [p for part in ("wfclip", "tests", "tools", "benchmarks") for p in sorted((ROOT / part).rglob("*.py"))]
+    assert len(files) > 100 and not {p.name: lines for p in files if (lines := house.without_encoding(p))}
+
+
 def test_the_public_surface_is_small():
     names = house.public()
     assert len(names) <= 280, Counter(name.rpartition(".")[0] for name in names).most_common()

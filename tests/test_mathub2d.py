@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
         entries.append(Entry(type(layer)(layer.numbers, layer.positions, layer.cell, name), p, part=PARTS[n % 8]))
     write_dataset(out / "mathub.safetensors", entries)
     with gzip.open(out / "pairs.jsonl.gz", "wt") as f: f.writelines(json.dumps(row) + "\n" for row in rows)
-    with open(out / "labels_split_1899.csv", "w", newline="") as f:
+    with open(out / "labels_split_1899.csv", "w", newline="", encoding="utf-8") as f:
         table = csv.DictWriter(f, ["mip2d_id", "split", "efermi_eV", "workfunction_eV"], extrasaction="ignore")
         table.writeheader()
         table.writerows(rows)
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 
 def written(script, name):
-    return json.loads((script.RESULTS / f"{name}.json").read_text())
+    return json.loads((script.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_the_data(script, folder):

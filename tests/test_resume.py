@@ -13,7 +13,8 @@ from small import CONFIG, write_small
 from wfclip.cli import main
 from wfclip.config import TrainConfig, WFClipConfig
 from wfclip.data.dataset import load_dataset
-from wfclip.train import train
+from wfclip.files import read_header
+from wfclip.train import read_metrics, train
 
 TRAIN = f"""
 import sys
@@ -42,7 +43,7 @@ def start(*args) -> subprocess.Popen:
 def epochs(run: Path) -> int:
     "Epochs that a run has written down"
     path = run / "metrics.jsonl"
-    return path.read_text().count("\n") if path.exists() else 0
+    return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
 
 
 def wait_for_epochs(process: subprocess.Popen, run: Path, n: int):
@@ -82,3 +83,23 @@ def test_interrupted_it_says_how_to_continue(data, tmp_path, capsys):
     assert 1 <= int(done) == epochs(run) < 5
     assert main(command.split()) == 0
     assert epochs(run) == 5 and f"{run}: 5 epochs in" in capsys.readouterr().out
+
+
+def test_interrupted_twice_it_tells_the_epoch_that_a_resume_starts_from(data, tmp_path, capsys):
+    run, after = tmp_path / "run", None
+    process = start("-m", "wfclip", "train", "--data", data, "--epochs", 40, "--out", run)
+    wait_for_epochs(process, run, 1)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    _, said = process.communicate()
+    assert process.returncode == 130 and said.count("\n") == 1, said
+    done, command = re.fullmatch(r"wfclip: stopped after epoch (\d+); continue with: wfclip (.*)\n", said).groups()
+    if (run / "last/state.safetensors").exists(): after = read_header(run / "last/state.safetensors")[0]["epoch"]
+    assert int(done) == (after or 0) <= epochs(run)
+    process = start("-m", "wfclip", *command.split())
+    wait_for_epochs(process, run, 1)
+    process.kill()
+    process.communicate()
+    first = [r["epoch"] for r in read_metrics(run)]
+    assert first == list(range(1, len(first) + 1)) and len(first) > int(done), "no epoch twice, none left out"

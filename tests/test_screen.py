@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
     with connect(folder / "many.db") as db:
         for i in range(300): db.write(data.layer(i).to_atoms(), name=data.ids[i])
     write(folder / "single.xyz", data.layer(300).to_atoms(), format="extxyz")
-    (folder / "broken.xyz").write_text("3\n")
+    (folder / "broken.xyz").write_text("3\n", encoding="utf-8")
     return folder
 
 
@@ -112,7 +112,7 @@ def test_shards_do_not_depend_on_the_number_of_processes(folder):
     for name, world in (("one", 1), ("three", 3), ("many", 12)):
         for rank in range(world): here(line.format(name), folder, RANK=str(rank), WORLD_SIZE=str(world))
         assert (folder / f"{name}.csv").read_bytes() == (folder / "one.csv").read_bytes()
-    rows = list(csv.DictReader((folder / "one.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((folder / "one.csv").read_text(encoding="utf-8").splitlines()))
     assert [r["id"] for r in rows] == load_dataset(folder / "small").ids
 
 
@@ -203,7 +203,7 @@ def test_nothing_that_can_be_read(folder):
     assert [here(line, folder, RANK=r, WORLD_SIZE="2")[0] for r in "01"] == [0, 2] and not list(folder.glob("none*"))
     code, out, said = here("predict broken.xyz gone.xyz -o none.csv --shard-size 1", folder)
     assert code == 2 and "0 predictions, 2 could not be read" in out and len(said) == 2
-    rows = list(csv.DictReader((folder / "none.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((folder / "none.csv").read_text(encoding="utf-8").splitlines()))
     assert [bool(r["error"]) for r in rows] == [True, True]
 
 

@@ -87,12 +87,12 @@ def page(browser, address):
 
 def names(site: Path) -> list[str]:
     "All pages"
-    return sorted(str(p.relative_to(site)) for p in site.rglob("*.html") if p.name != "404.html")
+    return sorted(p.relative_to(site).as_posix() for p in site.rglob("*.html") if p.name != "404.html")
 
 
 def test_links_that_lead_nowhere_are_found(tmp_path):
-    (tmp_path / "a.html").write_text('<h1 id="here">a</h1><a href="b.html#there">b</a> <a href="#here">fine</a><img src="c.png">')
-    (tmp_path / "b.html").write_text('<script src="https://example.org/x.js"></script> <a href="a.html#here">fine</a>')
+    (tmp_path / "a.html").write_text('<h1 id="here">a</h1><a href="b.html#there">b</a> <a href="#here">fine</a><img src="c.png">', encoding="utf-8")
+    (tmp_path / "b.html").write_text('<script src="https://example.org/x.js"></script> <a href="a.html#here">fine</a>', encoding="utf-8")
     code = "import sys, build_site; from pathlib import Path; print(*build_site.broken_links(Path(sys.argv[1])), sep='\\n')"
     said = python("-c", code, tmp_path, cwd=ROOT / "tools").strip().splitlines()
     assert said == ["a.html: no b.html#there", "a.html: no c.png", "b.html: loads https://example.org/x.js"]
@@ -110,7 +110,7 @@ class Size:
     "Says what it is."
     def __init__(self, height,  # Å
                  color): pass
-''')
+''', encoding="utf-8")
     code = "import api_docs, sample as s; print(*api_docs.gaps('f', s.f), *api_docs.gaps('Size', s.Size), sep='\\n')"
     said = python("-c", code, cwd=ROOT / "tools", PYTHONPATH=str(tmp_path)).strip().splitlines()
     assert said == ["f: no docstring", "f: nothing said of a", "f: raises ValueError and does not say so",

@@ -60,7 +60,7 @@ def test_starts_no_program(tmp_path):
             "from wfclip.data.structure import read_layers\n"
             "sys.addaudithook(hook)\n"
             "for path in sys.argv[1:]: print(*read_layers(path))\n")
-    (tmp_path / "run.py").write_text(code)
+    (tmp_path / "run.py").write_text(code, encoding="utf-8")
     files = [p for p in sorted(CASES.rglob("*")) if p.is_file()]
     text = python(tmp_path / "run.py", *files, PYTHONPATH=str(ROOT))
     assert len(text.splitlines()) == len(files) and not any(line.startswith(("os.", "subprocess")) for line in text.splitlines()), text

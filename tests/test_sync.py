@@ -18,7 +18,7 @@ def nbdev(call: str, cwd) -> str:
 
 def modules(project) -> set[str]:
     "The modules of the package, by path"
-    return {str(p.relative_to(project / "wfclip")) for p in (project / "wfclip").rglob("*.py")}
+    return {p.relative_to(project / "wfclip").as_posix() for p in (project / "wfclip").rglob("*.py")}
 
 
 def test_modules_are_what_the_notebooks_export(tmp_path):
@@ -41,6 +41,19 @@ def test_notebooks_are_clean(tmp_path):
 def test_documentation_can_be_made(tmp_path):
     said = nbdev("serve.proc_nbs(n_workers=0, force=True)", copy_project(tmp_path / "project"))
     assert "imports and other code" not in said, f"keep imports in cells of their own\n{said}"
+
+
+def test_copies_are_what_they_are_copies_of():
+    "A symbolic link would not survive a checkout on Windows."
+    assert (ROOT / "nbs/_quarto.yml").read_bytes() == (ROOT / "_quarto.yml").read_bytes(), "copy _quarto.yml to nbs/"
+    content = lambda folder: {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert content(ROOT / "examples") == content(ROOT / "wfclip/examples"), "copy wfclip/examples to examples"
+
+
+def test_nothing_is_a_symbolic_link():
+    links = [p for part in ("", "nbs", "wfclip", "tests", "tools", "benchmarks", "examples") for p in (ROOT / part).glob("**/*" if part else "*")
+             if p.is_symlink() and not any(name[0] == "." for name in p.relative_to(ROOT).parts)]
+    assert not links
 
 
 def test_readme_is_made_from_the_index():

@@ -4,13 +4,13 @@ from zipfile import ZipFile
 
 from project import ROOT, python
 
-DATA = {str(p.relative_to(ROOT)) for kind in ("**/*.safetensors", "**/*.csv", "**/*.json", "examples/**/*")
+DATA = {p.relative_to(ROOT).as_posix() for kind in ("**/*.safetensors", "**/*.csv", "**/*.json", "examples/**/*")
         for p in (ROOT / "wfclip").glob(kind) if p.is_file()}
 
 
 def test_wheel_holds_package_and_data(wheel):
     names = set(ZipFile(wheel).namelist())
-    modules = {str(p.relative_to(ROOT)) for p in ROOT.glob("wfclip/**/*.py")}
+    modules = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("wfclip/**/*.py")}
     assert DATA and DATA | modules <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "nbs", "tools", "benchmarks"))]

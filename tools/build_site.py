@@ -116,7 +116,7 @@ class Pages:
     "Where each notebook's page is, and the order of all."
 
     def __init__(self, folder: Path):
-        self.notebooks = {str(path.relative_to(folder)): read(path) for path in sorted(folder.rglob("*.ipynb"))}
+        self.notebooks = {path.relative_to(folder).as_posix(): read(path) for path in sorted(folder.rglob("*.ipynb"))}
         self.host = api_docs.site_address()
 
     def page(self, name: str) -> str:

@@ -92,7 +92,7 @@ def measure(work: Path, data: WorkFunctionDataset) -> tuple[dict, dict]:
 
 def best_epoch(run: Path) -> int:
     "The epoch of lowest validation loss"
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return min(records, key=lambda r: r["val_loss"])["epoch"]
 
 
@@ -150,7 +150,7 @@ def main() -> None:
     _, training, _ = read_run(args.work / "formula-1", data)
     about = dict(members=FOLDS, training=vars(training), versions={p: version(p) for p in ("wfclip", "torch", "numpy")})
     out = args.work if args.no_pack else RESULTS
-    (out / "weights.json").write_text(json.dumps(rounded(about | found)) + "\n")
+    (out / "weights.json").write_text(json.dumps(rounded(about | found)) + "\n", encoding="utf-8")
     for by in KINDS:
         f = found[by]
         print(f"{by:10} MAE {f['errors']['work_function']['MAE']:.4f}", f["errors"]["gap"], f["metals"], f["polar"], f["retrieval"])

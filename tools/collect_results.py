@@ -21,8 +21,8 @@ def rounded(x):
 
 
 def main(run: str, commit: str, command: str) -> None:
-    read = lambda name: json.loads((Path(run) / name).read_text())
-    records = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
+    read = lambda name: json.loads((Path(run) / name).read_text(encoding="utf-8"))
+    records = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     seconds, config = sum(r["seconds"] for r in records), read("config.json")
     config["data"].pop("path")
     preset = "wfclip" if config["model"]["joint"] else "paper"
@@ -35,7 +35,7 @@ def main(run: str, commit: str, command: str) -> None:
     content = dict(preset=preset, commit=commit, command=command, seconds=seconds,
                    environment=read("environment.json"), config=config, evaluation=evaluation,
                    records=[rounded({k: r[k] for k in KEPT if k in r}) for r in records])
-    out.write_text(json.dumps(content) + "\n")
+    out.write_text(json.dumps(content) + "\n", encoding="utf-8")
     print(out)
 
 

@@ -87,5 +87,5 @@ def regression() -> list[str]:
 
 if __name__ == "__main__":
     OUT.write_text(page(740, 1045, "From structure and profile to the loss, with the shape of each tensor",
-                        crystal_tower() + profile_tower() + contrast() + regression()))
+                        crystal_tower() + profile_tower() + contrast() + regression()), encoding="utf-8")
     print(OUT)

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "wfclip"
 FLOORS = (  # a module knows its own floor and those before it
-    ("files", "config", "energies", "threads", "plot"),
+    ("streams", "files", "config", "energies", "threads", "plot"),
     ("data", "nn"),
     ("encode", "regress", "bank", "calibrate", "blend", "known"),
     ("teach", "train", "evaluate", "crossval", "predict", "index", "nearest", "embed", "search", "jobs", "screen", "check"),
@@ -72,6 +72,18 @@ def forbidden(modules: Iterable[str] | None = None) -> list[tuple[str, str]]:
         if a.startswith("nn."): return not b.startswith("data.") or b == "data.graph"
         return True
     return [(a, b) for a in modules or sources() for b in sorted(imports(a)) if not allowed(a, b)]
+
+
+def without_encoding(path: Path) -> list[int]:
+    "The lines of a file of Python in which a text file is opened in the encoding of whatever system it runs on."
+    def bare(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Call) or any(k.arg in ("encoding", None) for k in node.keywords): return False
+        if isinstance(node.func, ast.Name) and node.func.id == "open":
+            mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), ast.Constant("r"))
+            return isinstance(mode, ast.Constant) and "b" not in str(mode.value)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        return name == "read_text" and not node.args or name == "write_text" and len(node.args) == 1
+    return [n.lineno for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call) and bare(n)]
 
 
 def circles() -> list[set[str]]:

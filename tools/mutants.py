@@ -334,7 +334,7 @@ def make_scratch(folder: Path) -> Path:
     large = shutil.ignore_patterns("__pycache__", "weights", "examples", "*.safetensors")
     shutil.copytree(ROOT / "wfclip", folder / "wfclip", ignore=large)
     for name in ("weights", "examples", "data/dft2d.safetensors"): (folder / "wfclip" / name).symlink_to(ROOT / "wfclip" / name)
-    (folder / "examples").symlink_to(ROOT / "examples")
+    (folder / "examples").symlink_to(ROOT / "wfclip/examples")
     for name in ("settings.ini", "pyproject.toml", "setup.py", "_quarto.yml", "README.md"): shutil.copy(ROOT / name, folder / name)
     return folder
 

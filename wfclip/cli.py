@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, fields
 from datetime import timedelta
 from glob import glob
@@ -25,6 +26,7 @@ from typing import Any
 
 from . import __version__
 from .config import PRESETS, RECIPES, TrainConfig, WFClipConfig
+from .streams import _flush_stdout, _is_pipe, _kept, _open_streams, _print_done, _print_lines, _print_raw, _say, _sentence, printable
 
 # %% ../nbs/15_cli.ipynb #cli00002
 _COMMANDS: dict[str, tuple] = {}  # by name: function, help text, example, options
@@ -64,23 +66,12 @@ _FAMILIES = dict(data="read calculations, and make datasets of them")
 def _add_parser(commands: Any, name: str, text: str, **more: Any) -> argparse.ArgumentParser:
     return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **more)
 
-# %% ../nbs/15_cli.ipynb #c886816c
-def _sentence(error: ValueError | OSError) -> str:
-    "An error in one line."
-    if isinstance(error, OSError) and error.strerror: return f"{error.filename or 'output'}: {error.strerror}."
-    return " ".join(str(error).split())
-
-def _say(text: str) -> None: print(f"wfclip: {text}", file=sys.stderr, flush=True)
-
-def _print_lines(lines: Iterable[str]) -> None:
-    "Print lines as they come, each at once."
-    for line in lines: print(line, flush=True)
-
 # %% ../nbs/15_cli.ipynb #a8ff3d5a
 def main(
     argv: list[str] | None = None,  # arguments; None: those of the process
 ) -> int:  # exit code
     "The command `wfclip`."
+    _open_streams()
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
         return _run(sys.argv[1:] if argv is None else argv)
@@ -90,19 +81,18 @@ def _run(argv: list[str]) -> int:
     try:
         args = make_parser().parse_args(argv)
         code = args.function(args)
-        sys.stdout.flush()
+        _flush_stdout()
         return code
     except SystemExit as end: return int(end.code or 0)  # --help and --version
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except BrokenPipeError: code = 141
     except KeyboardInterrupt:
         code = 130
         text = "stopped."
     except (ValueError, OSError) as error:
         code = 2
         text = _sentence(error)
-    if argv[:1] != ["train"] or os.environ.get("RANK", "0") == "0": _say(text)
+    with suppress(OSError): _flush_stdout()
+    if code != 141 and (argv[:1] != ["train"] or os.environ.get("RANK", "0") == "0"): _say(text)
     return code
 
 # %% ../nbs/15_cli.ipynb #f07fb94d
@@ -184,7 +174,7 @@ def _train(args: argparse.Namespace) -> int:
             config = PRESETS[args.preset or "wfclip"]()
             try: train(config, data, run, training, device, args.resume, progress=sys.stderr.isatty())
             except KeyboardInterrupt: return _stopped_training(run)
-            if rank() == 0: print(_summary(run))
+            if rank() == 0: _print_done([_summary(run)])
             return 0
         except (ValueError, OSError) as error:
             if not in_group(): raise
@@ -248,11 +238,12 @@ def _evaluate(args: argparse.Namespace) -> int:
     _, _, split = read_run(run, data)
     try: result = evaluate(WFClip.from_pretrained(run).to(device), data, split)
     except ValueError as error: raise ValueError(f"{run}: {error}") from None
+    if args.json: _print_raw([json.dumps(result, indent=1)])
+    else: _print_lines([evaluation_table(result)])
     write_json(run / "evaluation.json", result)
     save_figure(plot_parity(result), run / "parity.png")
     save_figure(plot_ranks(result), run / "ranks.png")
-    print(json.dumps(result, indent=1) if args.json else evaluation_table(result))
-    print(f"\nwritten: {run}/evaluation.json, parity.png, ranks.png", file=sys.stderr)
+    _say(f"written: {run}/evaluation.json, parity.png, ranks.png")
     return 0
 
 # %% ../nbs/15_cli.ipynb #81ea480e
@@ -283,14 +274,24 @@ def _watch(predictions: Iterable, total: int, tally: Counter, plots: str | None)
     from wfclip.plot import save_figure
     if plots: Path(plots).mkdir(parents=True, exist_ok=True)
     used: set[str] = set()
-    show = sys.stderr.isatty() and not sys.stdout.isatty() and total > 1
-    for p in tqdm(predictions, total=total, unit="structure", disable=not show):
+    show = sys.stderr.isatty() and not sys.stdout.isatty()
+    for p in tqdm(predictions, total=total if total > 1 else None, unit="structure", delay=1, disable=not show):
         tally["bad" if p.error else "good"] += 1
         if p.error: _say(f"{p.source}: {p.error}")
         elif plots: save_figure(p.plot(), Path(plots) / f"{_file_name(p.source, used)}.png")
         yield p
 
 def _exit_code(good: int, bad: int) -> int: return 0 if not bad else 1 if good else 2
+
+# %% ../nbs/15_cli.ipynb #3c77b0e2
+def _answers(files: list[str], args: argparse.Namespace) -> Iterator:
+    "Predictions of files and pipes."
+    from wfclip.predict import Predictor, predict_iter
+    predictor = Predictor.from_pretrained(args.model, args.device)
+    pipes = [name for name in files if _is_pipe(name)]
+    with TemporaryDirectory() if pipes else nullcontext("") as folder:
+        for source in [{name: _kept(name, folder)} if name in pipes else [name] for name in files] if pipes else [files]:
+            yield from predict_iter(source, predictor, args.method, args.coverage)
 
 # %% ../nbs/15_cli.ipynb #8a068cf6
 @_command("predict", "predict the work functions of both faces of layers",
@@ -310,12 +311,12 @@ def _exit_code(good: int, bad: int) -> int: return 0 if not bad else 1 if good e
     _SHARD, _JSON, _CSV, _MODEL, _DEVICE)
 def _predict(args: argparse.Namespace) -> int:
     if args.out: return _predict_to_file(args)
-    from wfclip.predict import predict_iter, prediction_text, table_lines
+    from wfclip.predict import prediction_text, table_lines
     if os.environ.get("WORLD_SIZE", "1") != "1": raise ValueError("several processes need a file to write to: --out FILE.")
     files = list(_expand(args.files))
     tally = Counter(good=0, bad=0)
-    found = _watch(predict_iter(files, args.model, args.method, args.coverage, args.device), len(files), tally, args.plot)
-    if args.json or args.csv: _print_lines(line.rstrip("\n") for line in prediction_text(found, ".json" if args.json else ".csv"))
+    found = _watch(_answers(files, args), len(files), tally, args.plot)
+    if args.json or args.csv: _print_raw(line.rstrip("\n") for line in prediction_text(found, ".json" if args.json else ".csv"))
     else: _print_lines(table_lines(p for p in found if not p.error))
     if tally["bad"] and tally.total() > 1: _say(f"no prediction for {tally['bad']} of {tally.total()} structures.")
     return _exit_code(**tally)
@@ -339,7 +340,7 @@ def _work(out: str, what: str, job: Callable) -> int:
         _say("stopped" + "; the same command continues where it was" * os.path.isdir(f"{out}.parts") + ".")
         return 130
     if tally is None: return 0  # other processes do the rest
-    print(f"{out}: {tally.good} {what}" + f", {tally.bad} could not be read" * bool(tally.bad))
+    _print_done([f"{out}: {tally.good} {what}" + f", {tally.bad} could not be read" * bool(tally.bad)])
     return _exit_code(tally.good, tally.bad)
 
 # %% ../nbs/15_cli.ipynb #3032b329
@@ -376,11 +377,11 @@ _QUERY = (
 def _search(args: argparse.Namespace) -> int:
     from wfclip.search import candidate_csv, candidate_lines, search
     query = {k: v for k, v in vars(args).items() if k not in ("command", "function", "json", "csv")}
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() if args.index else nullcontext("") as folder:
         if args.index: query["index"] = _index(args.index, folder, args)
         found = search(**query)
-    if args.json: print(json.dumps(found.to_dict(), indent=1))
-    elif args.csv: print(candidate_csv(found), end="")
+    if args.json: _print_raw([json.dumps(found.to_dict(), indent=1)])
+    elif args.csv: _print_raw(candidate_csv(found).split("\n")[:-1])
     else: _print_lines(candidate_lines(found))
     return 0
 
@@ -418,7 +419,7 @@ def _read_potentials(args: argparse.Namespace) -> Iterator[dict]:
                 picture = Path(args.plot) / f"{_file_name(potential.id, used)}.png"
                 save_figure(potential.profile(args.efermi).plot(), picture)
             yield row
-        except ProfileError as error: yield dict(source=name, error=str(error).removeprefix(f"{name}: "))
+        except ProfileError as error: yield dict(source=name, error=str(error).removeprefix(printable(f"{name}: ")))
 
 # %% ../nbs/15_cli.ipynb #1067d2c4
 @_command("data profile", "read potentials: both work functions, and whether to trust them",
@@ -439,8 +440,8 @@ def _data_profile(args: argparse.Namespace) -> int:
     good = [r for r in rows if "error" not in r]
     for r in rows:
         if "error" in r: _say(f"{r['source']}: {r['error']}")
-    if args.json: print(json.dumps(rows, indent=1))
-    elif args.csv: print(potential_csv(good), end="")
+    if args.json: _print_raw([json.dumps(rows, indent=1)])
+    elif args.csv: _print_raw(potential_csv(good).split("\n")[:-1])
     else: _print_lines(potential_lines(good))
     unknown = sum(r["efermi"] is None for r in good)
     if unknown: _say(f"no Fermi level found for {unknown} of {len(good)}, so no work function; give it with --efermi.")
@@ -468,10 +469,10 @@ def _data_build(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say("stopped; the same command continues where it was.")
         return 130
-    _print_lines(report_lines(report, most=20))
+    _print_done(report_lines(report, most=20))
     out = args.out.removesuffix(".safetensors")
     written = f"{out}.safetensors, " * bool(report["accepted"]) + f"{out}.report.txt, {out}.report.json"
-    print(f"written: {written}", file=sys.stderr)
+    _say(f"written: {written}")
     return 2 if not report["accepted"] else 1 if report["rejected"] else 0
 
 # %% ../nbs/15_cli.ipynb #64302763
@@ -485,7 +486,7 @@ def _check(args: argparse.Namespace) -> int:
     problems, notes = check_files(path)
     for note in notes: _say(note)
     _print_lines(problems)
-    print(f"{path}: {_counted(problems)}")
+    _print_lines([f"{path}: {_counted(problems)}"])
     if args.invariance and not problems: _print_lines(_invariance_lines(path, args.invariance, args.device))
     return 1 if problems else 0
 
@@ -514,7 +515,7 @@ def _data_check(args: argparse.Namespace) -> int:
     data = _open_dataset(args.data)
     problems = list(check_dataset(data))
     _print_lines(problems)
-    print(f"{data.path}: {len(data)} materials, {_counted(problems)}")
+    _print_lines([f"{data.path}: {len(data)} materials, {_counted(problems)}"])
     return 1 if problems else 0
 
 # %% ../nbs/15_cli.ipynb #f8ab64f9
@@ -523,7 +524,7 @@ def _data_check(args: argparse.Namespace) -> int:
 def _data_export(args: argparse.Namespace) -> int:
     from wfclip.data.export import export_dataset
     data = _open_dataset(args.data)
-    print(f"{export_dataset(data, args.out)}: structures.extxyz, properties.csv and profiles of {len(data)} materials")
+    _print_done([f"{export_dataset(data, args.out)}: structures.extxyz, properties.csv and profiles of {len(data)} materials"])
     return 0
 
 @_command("data inputs", "print settings of VASP or Quantum ESPRESSO that give a readable profile",
@@ -533,5 +534,5 @@ def _data_export(args: argparse.Namespace) -> int:
 def _data_inputs(args: argparse.Namespace) -> int:
     from wfclip.data.inputs import calculation_inputs
     from wfclip.data.structure import read_layer
-    print(calculation_inputs(read_layer(args.structure), args.code))
+    _print_raw([calculation_inputs(read_layer(args.structure), args.code)])
     return 0

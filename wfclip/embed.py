@@ -20,6 +20,7 @@ from .data.check import read_profile
 from .data.dataset import WorkFunctionDataset
 from .data.layer import Layer
 from .data.profile import Profile, ProfileError
+from .files import printable
 from .index import _LEVELS, _element_bits, write_index
 from .predict import Predictor, _check_numbers
 
@@ -100,7 +101,7 @@ def _read_profiles(
     for k, source in enumerate([sources] if single else sources, 1):
         name = f"profile {k}" if isinstance(source, Profile) else str(source)
         try: yield name, _load_profile(source, efermi), []
-        except ProfileError as error: yield name, ProfileError(str(error).removeprefix(f"{name}: ")), []
+        except ProfileError as error: yield name, ProfileError(str(error).removeprefix(printable(f"{name}: "))), []
         except OSError as error: yield name, ProfileError(f"cannot be read ({error.strerror}); check the path."), []
 
 # %% ../nbs/12g_embed.ipynb #fdeccf41

@@ -6,11 +6,14 @@
 __all__ = ['graph_options', 'Features', 'encode', 'encode_profiles']
 
 # %% ../nbs/09_encode.ipynb #b9bb374e
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from .config import WFClipConfig
 from .data.graph import Batch, GraphStore
@@ -35,6 +38,15 @@ def _pieces(n_atoms: np.ndarray, max_atoms: int) -> list[np.ndarray]:
     batch = np.cumsum(n_atoms) // max_atoms
     return np.split(np.arange(len(n_atoms)), np.flatnonzero(np.diff(batch)) + 1)
 
+# %% ../nbs/09_encode.ipynb #b10cc231
+_LARGE = 2000  # atoms
+
+@contextmanager
+def _shown(n_atoms: np.ndarray) -> Iterator[Callable[[int], Any]]:
+    "A function that is told how many atoms more are done, for those who look on."
+    delay = 0 if n_atoms.max(initial=0) > _LARGE else 2
+    with tqdm(total=int(n_atoms.sum()), unit="atom", delay=delay, leave=False, disable=not sys.stderr.isatty()) as bar: yield bar.update
+
 # %% ../nbs/09_encode.ipynb #31e3d47e
 def _joined(parts: Sequence[Any]) -> Any:
     "Results of pieces, end to end."
@@ -52,7 +64,13 @@ def _encode_pieces(forward: Callable[[np.ndarray], Any], n_atoms: np.ndarray, in
         except RuntimeError as error:
             if len(part) == 1 or "memory" not in str(error): raise
         return _joined([encoded(half) for half in np.array_split(part, 2)])
-    return _joined(list(spread(encoded, [index[p] for p in _pieces(np.asarray(n_atoms)[index], max_atoms)])))
+    sizes = np.asarray(n_atoms)
+    with _shown(sizes[index]) as done:
+        def told(part: np.ndarray) -> Any:
+            result = encoded(part)
+            done(int(sizes[part].sum()))
+            return result
+        return _joined(list(spread(told, [index[p] for p in _pieces(sizes[index], max_atoms)])))
 
 # %% ../nbs/09_encode.ipynb #9066dca9
 _NEAREST = 12  # neighbours of an atom that tell the kind of structure

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from .energies import energy_names
-from .files import _DTYPES, WEIGHTS, read_header, write_arrays, write_atomic
+from .files import _DTYPES, WEIGHTS, _naming, read_header, write_arrays, write_atomic
 
 # %% ../nbs/12b_material_index.ipynb #39e726f0
 _INDEX_FORMAT = "wfclip-index-1"
@@ -31,7 +31,7 @@ _COLUMNS = ({"text_end": "int64", "n_atoms": "int32", "thickness": "float32"} | 
 # %% ../nbs/12b_material_index.ipynb #36fe54f2
 def _append(spool: Mapping[str, IO[bytes]], block: dict[str, Any]) -> int:
     "Add a block of rows to the columns' files; the number of rows."
-    texts = [text.encode() for row in zip(*(block[name] for name in _TEXTS)) for text in row]
+    texts = [text.encode("utf-8", "wfclip") for row in zip(*(block[name] for name in _TEXTS)) for text in row]
     ends = spool["text"].tell() + np.cumsum([len(text) for text in texts])
     block = dict(fmax=np.full(len(block["id"]), np.nan)) | block
     for name, values in (block | dict(text_end=ends, text=np.frombuffer(b"".join(texts), np.uint8))).items():
@@ -56,7 +56,7 @@ def write_index(
     "Write an index block by block, completely or not at all; ValueError if there is not one material."
     path = Path(path)
     if path.suffix != ".safetensors" or path.is_dir(): raise ValueError(f"{path}: an index is a *.safetensors file.")
-    with ExitStack() as stack:
+    with _naming(path), ExitStack() as stack:
         spool = {name: stack.enter_context(TemporaryFile(dir=path.parent)) for name in _COLUMNS}
         n = sum(_append(spool, block) for block in blocks)
         if not n: raise ValueError(f"{path}: not written, nothing could be read.")
@@ -111,7 +111,7 @@ class Index:
         "A text of material i."
         place = len(_TEXTS) * i + _TEXTS.index(name)
         ends = self["text_end"].reshape(-1)
-        return bytes(self["text"][ends[place - 1] if place else 0:ends[place]]).decode()
+        return bytes(self["text"][ends[place - 1] if place else 0:ends[place]]).decode("utf-8", "surrogateescape")
 
 # %% ../nbs/12b_material_index.ipynb #c6530bfe
 def _moved(parts: Sequence[Path], name: str) -> Iterator[np.ndarray]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from .files import owned, read_json, write_json, write_text
+from .files import _naming, owned, read_json, write_json, write_text
 
 # %% ../nbs/12c_jobs.ipynb #6e8224d0
 def _process_share() -> tuple[int, int]:  # number of this process, from 0; how many there are
@@ -45,7 +45,7 @@ def _output_path(
 ) -> Path:
     "The path of an output; ValueError if it cannot be written there."
     out = Path(out)
-    if out.suffix not in endings or out.is_dir(): raise ValueError(f"{out}: give it a name that ends in {' or '.join(endings)}.")
+    if out.suffix not in endings or out.exists() and not out.is_file(): raise ValueError(f"{out}: give it a name that ends in {' or '.join(endings)}.")
     if not out.parent.is_dir(): raise ValueError(f"{out.parent}: no such folder; make it first.")
     return out
 
@@ -130,7 +130,7 @@ def _only_one(
     "Hold a file alone; not if another process does, or if the file is gone."
     try:
         import fcntl
-        file = open(path, "r+")
+        file = open(path, "r+b")
     except (FileNotFoundError, ImportError) as error:  # without Unix nothing prevents two from writing the same twice
         yield isinstance(error, ImportError)
         return
@@ -151,7 +151,7 @@ def _is_finished(job: Job) -> bool:
     "Whether several processes have finished this very job."
     try:
         path, text = _receipt(job)
-        return path.read_text() == text
+        return path.read_text(encoding="utf-8") == text
     except OSError: return False
 
 # %% ../nbs/12c_jobs.ipynb #53e837fe
@@ -184,8 +184,9 @@ def run_job(
 ) -> Tally | None:  # of all shards; None: the job is left to other processes, or was finished before
     "Do the share of this process, and join what all have done if that is everything; ValueError if folder or sources do not fit."
     rank, world = _process_share()
-    _open_folder(job)
-    with owned(job.folder, f".lock-{rank}-of-{world}"): return _do_share(job, cut, work, write, report, rank, world)
+    with _naming(job.out, job.folder):
+        _open_folder(job)
+        with owned(job.folder, f".lock-{rank}-of-{world}"): return _do_share(job, cut, work, write, report, rank, world)
 
 def _do_share(job, cut, work, write, report, rank, world) -> Tally | None:
     "The same, in a process that is the only one to do this share."

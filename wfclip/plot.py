@@ -11,7 +11,7 @@ __all__ = ['COLORS', 'style', 'save_figure', 'plateau_windows', 'plot_profile', 
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def save_figure(
     drawn: Any,  # matplotlib figure, axes or array of axes
     path: str | os.PathLike,  # *.png
 ) -> None:
-    "Write a figure, completely or not at all, and close it."
+    "Write a figure, completely or not at all, and close it; OSError, which names the file, if that is not possible."
     import matplotlib.pyplot as plt
     figure = np.ravel(drawn)[0].figure
     path = Path(path)
@@ -58,8 +58,10 @@ def save_figure(
     try:
         figure.savefig(temporary, dpi=150, bbox_inches="tight")
         os.replace(temporary, path)
-    finally: temporary.unlink(missing_ok=True)
-    plt.close(figure)
+    except OSError as error: raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with suppress(OSError): temporary.unlink(missing_ok=True)
+        plt.close(figure)
 
 # %% ../nbs/14_plot.ipynb #0786f142
 def _move_apart(values: Sequence[float], distance: float) -> np.ndarray:
@@ -87,6 +89,10 @@ def _name(material: Any) -> str:
     "Label of a material, or its formula with subscripts."
     get = material.get if isinstance(material, Mapping) else lambda k: getattr(material, k, None)
     return get("label") or re.sub(r"(\d+)", r"$_{\1}$", get("formula") or "material")
+
+def _plain(name: str) -> str:
+    "The name of a file as it is drawn: no formula, and nothing that does not print."
+    return "".join(c if c.isprintable() else "?" for c in name).replace("$", r"\$")
 
 # %% ../nbs/14_plot.ipynb #8c093c82
 def plateau_windows(
@@ -172,7 +178,7 @@ def plot_profile(
     ax.plot(profile.z, profile.phi, color=COLORS["blue"], gid="profile")
     low, high = ax.get_ylim()
     ax.set(xlabel="z, Å", ylabel=rf"$\bar V - {zero}$, eV", xlim=profile.z[[0, -1]])
-    ax.set_title(", ".join([_name(layer)] * (layer is not None) + [profile.id] * bool(profile.id)))
+    ax.set_title(", ".join([_name(layer)] * (layer is not None) + [_plain(profile.id)] * bool(profile.id)))
     ax.set_ylim(low, high + (.05 + .06 * bool(intervals) + .06 * bool(computed)) * (high - low))
     _mark_faces(ax, profile, intervals or {}, computed or {})
     _mark_step(ax, profile)

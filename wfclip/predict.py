@@ -422,7 +422,7 @@ def _last(bands: str, rest: str, column: bool) -> str:
 
 def _table_row(p: Prediction, column: bool = False) -> str:
     "One line of a table under the header, one for what was computed, and one for each warning; the gap in a column or not."
-    if p.error: return f"{p.id:20} {p.error}"
+    if p.error: return printable(f"{p.id:20} {p.error}")
     near = p.neighbors[0]
     within = f"±{(p.interval[1] - p.interval[0]) / 2:.2f}" if p.interval else "?"
     rest = f"{near.formula} {near.work_function:.2f} eV, similarity {near.similarity:.3f}{_force_mark(near.fmax)}"
@@ -432,7 +432,7 @@ def _table_row(p: Prediction, column: bool = False) -> str:
         rest = f"{p.known.distance}{_force_mark(p.known.fmax)}"
         rows.append(f"{f'  = computed: {p.known.id}, {p.known.prototype}'.rstrip(', '):56} | " + _levels(p.known)
                     + _last(_computed_bands(p.known), rest, column))
-    return "\n".join([*rows, *(f"  ! {w}" for w in p.warnings)])
+    return "\n".join(map(printable, [*rows, *(f"  ! {w}" for w in p.warnings)]))
 
 # %% ../nbs/12_predict.ipynb #0dfba077
 def _notes(p: Prediction) -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, chain, groupby, islice
 from pathlib import Path
+from sqlite3 import DatabaseError
 from typing import Any
 
 from . import __version__
@@ -186,7 +187,9 @@ def _join_predictions(job: Job, path: Path):
     lines = _lines(job.path(k, ".txt") for k in range(job.shards))
     frames = path.with_suffix(".frames")
     write_text(frames if path.suffix == ".db" else path, prediction_text(lines, path.suffix))
-    if path.suffix == ".db": _write_rows(path, frames)
+    if path.suffix != ".db": return
+    try: _write_rows(path, frames)
+    except DatabaseError as error: raise ValueError(f"{job.out}: not written ({error}); free some space and give the same command again.") from None
 
 # %% ../nbs/13a_screen.ipynb #f387935d
 def predict_files(

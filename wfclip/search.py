@@ -17,7 +17,7 @@ import numpy as np
 
 from .data.profile import Profile
 from .data.structure import read_layer
-from .files import csv_line
+from .files import csv_line, printable
 from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits
 from .known import _FORCE_NOTE, _force_mark
 
@@ -236,14 +236,14 @@ def _row(c: Candidate) -> str:
     faces = f"{cell(c.phi_top, 6)}{star}{cell(c.phi_bottom, 8)}{star}{cell(c.step, 6)}{cell(c.work_function, 8)}"
     row = (f"{c.rank:4}  {c.id:20} {c.formula or '-':10}{cell(c.n_atoms, 6, 0)}{cell(c.thickness, 11)} | {faces} | "
            f"{cell(c.gap, 6)} | {'predicted' if c.predicted else 'computed':9}")
-    return (row + ("" if c.similarity is None else f"{c.similarity:12.4f}") + marks).rstrip()
+    return printable(row + ("" if c.similarity is None else f"{c.similarity:12.4f}") + marks).rstrip()
 
 # %% ../nbs/13_search.ipynb #59733011
 def candidate_lines(
     found: Candidates,  # as of `search`
 ) -> Iterator[str]:
     "Candidates as text: the question, a table, and what its numbers mean."
-    if found.query: yield found.query
+    if found.query: yield printable(found.query)
     yield ", ".join(f"{words}: {n}" for words, n in found.remaining.items())
     if not found:
         last = next(words for words, n in found.remaining.items() if not n)

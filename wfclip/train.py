@@ -32,7 +32,7 @@ from .data.dataset import Split, WorkFunctionDataset, training_targets
 from .data.graph import Batch, to_device
 from .encode import _encode_pieces, graph_options
 from .evaluate import retrieval_metrics
-from .files import WEIGHTS, Stored, owned, read_header, read_json, write_json, write_tensors, write_text
+from .files import _naming, WEIGHTS, Stored, owned, read_header, read_json, write_json, write_tensors, write_text
 from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, read_taught, taught_differences
 from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
 from .plot import plot_curves, save_figure
@@ -302,7 +302,7 @@ def _check_start(config: WFClipConfig, start: str, data: WorkFunctionDataset) ->
     "ValueError for a start that does not fit; a warning for one that has been trained with these very data."
     _start_weights(config, start)
     of = read_config(WEIGHTS if start == "pretrained" else start).get("data", {})
-    same = of.get("name") == "dft2d" if data.about.get("name") == "dft2d" else of.get("path") == str(data.path.resolve())
+    same = of.get("name") == "dft2d" if data.about.get("name") == "dft2d" else of.get("path") == data.path.resolve().as_posix()
     if same:
         warnings.warn(f"{start} has been trained with materials of {data.about.get('name', data.path)}, perhaps with some that validate this run: "
                       "it may look better there than it is.", stacklevel=2)
@@ -376,7 +376,7 @@ def _start_run(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDa
     write_json(out / "environment.json", machine | versions)
     write_json(out / "split.json", split.to_dict(data.ids))
     write_json(out / "config.json", dict(format=FORMAT, model=config.to_dict(), training=asdict(training),
-                                         data=dict(path=str(data.path.resolve()), materials=len(data), **data.about)))
+                                         data=dict(path=data.path.resolve().as_posix(), materials=len(data), **data.about)))
     return Run(config, training, split)
 
 # %% ../nbs/10_train.ipynb #fee556dd
@@ -440,7 +440,7 @@ def _tidy(out: Path, records: list[dict]) -> None:
 
 def _keep_epoch(trainer: Trainer, out: Path, records: list[dict], checkpoint: bool) -> None:
     "Write down what an epoch has brought: its line, and if it is time for one a checkpoint with the curves."
-    with open(out / "metrics.jsonl", "a") as f: f.write(json.dumps(records[-1]) + "\n")
+    with _naming(out / "metrics.jsonl"), open(out / "metrics.jsonl", "a", encoding="utf-8", newline="\n") as f: f.write(json.dumps(records[-1]) + "\n")
     if not checkpoint: return
     save_checkpoint(trainer, out)
     save_figure(plot_curves(records), out / "curves.png")

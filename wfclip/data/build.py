@@ -8,7 +8,6 @@ __all__ = ['Source', 'find_sources', 'read_entry', 'find_duplicates', 'report_li
 # %% ../../nbs/data/06_build.ipynb #d18f12f1
 import csv
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -31,7 +30,7 @@ from .levels import pw_outputs
 from .profile import _EDGE, Profile, ProfileError
 from .readers import Potential, read_potential, row_potential
 from ..energies import EQUAL, MIN_GAP, POLAR
-from ..files import write_json, write_text
+from ..files import _naming, owned, printable, read_json, write_json, write_text
 
 # %% ../../nbs/data/06_build.ipynb #49fafc23
 @dataclass(frozen=True)
@@ -248,7 +247,7 @@ def _split_parts(sources: Sequence[Source], most: int = 256) -> list[list[Source
 # %% ../../nbs/data/06_build.ipynb #52003a9a
 def _record(source: Source, entry: Entry | None, doubts: list[str], reason: str) -> dict[str, Any]:
     "What became of a source, for the report."
-    where = source.path + (f"#{source.row}" if source.row is not None else "")
+    where = Path(source.path).as_posix() + (f"#{source.row}" if source.row is not None else "")
     if entry is None: return dict(id=source.id, source=where, reason=reason)
     p = entry.profile
     return dict(id=source.id, source=where, formula=entry.layer.formula, n_atoms=len(entry.layer), warnings=doubts,
@@ -261,7 +260,7 @@ def _build_part(sources: Sequence[Source], path: Path, units: str | None = None)
     for source in sources:
         entry, doubts, reason = None, [], ""
         try: entry, doubts = read_entry(source, units)
-        except (ProfileError, StructureError) as error: reason = str(error).removeprefix(f"{source.path}: ")
+        except (ProfileError, StructureError) as error: reason = str(error).removeprefix(printable(f"{source.path}: "))
         if entry: entries.append(entry)
         records.append(_record(source, entry, doubts, reason))
     if entries: write_dataset(path.with_suffix(".safetensors"), entries, features=True)
@@ -368,7 +367,7 @@ def _some(title: str, rows: list[dict], say: Any, most: int) -> list[str]:
     "The first entries of a list, each with what there is to say, and how many more there are."
     if not rows: return []
     more = [f"  ... and {len(rows) - most} more"] if len(rows) > most else []
-    return [f"{len(rows)} {title}", *(f"  {r['source']}: {say(r)}" for r in rows[:most]), *more]
+    return [f"{len(rows)} {title}", *(printable(f"  {r['source']}: {say(r)}") for r in rows[:most]), *more]
 
 # %% ../../nbs/data/06_build.ipynb #e0e89aa0
 def report_lines(
@@ -399,7 +398,7 @@ def _warning_lines(rows: list[dict], most: int) -> list[str]:
     lines = []
     for kind, found in sorted(names.items(), key=lambda x: -len(x[1])):
         more = [f"and {len(found) - most} more"] if len(found) > most else []
-        lines += [f"  {len(found)} x {example[kind]}", f"    {', '.join([*found[:most], *more])}"]
+        lines += [printable(f"  {len(found)} x {example[kind]}"), printable(f"    {', '.join([*found[:most], *more])}")]
     return [f"{len(rows)} with a warning, of each kind the first and all names", *lines] if rows else []
 
 def _histogram_lines(d: dict) -> list[str]:
@@ -425,10 +424,17 @@ def build_dataset(
     "Build a dataset; ValueError if there is nothing to build it from. Interrupted, it continues where it was."
     out = Path(str(out).removesuffix(".safetensors"))
     if not out.parent.is_dir(): raise ValueError(f"{out.parent}: no such folder; make it first.")
+    sources = find_sources(source)
     folder = Path(f"{out}.parts")
-    folder.mkdir(exist_ok=True)
-    paths = _build_parts(_split_parts(find_sources(source)), folder, units, workers, progress)
-    records = [r for p in paths for r in json.loads(p.with_suffix(".json").read_text())]
+    with _naming(f"{out}.safetensors", folder):
+        folder.mkdir(exist_ok=True)
+        with owned(folder): return _build(out, folder, tolerance, about, parts=_split_parts(sources), units=units, workers=workers, progress=progress)
+
+# %% ../../nbs/data/06_build.ipynb #a726e701
+def _build(out: Path, folder: Path, tolerance: float, about: dict, **how: Any) -> dict[str, Any]:
+    "The same, with a folder for the parts to oneself."
+    paths = _build_parts(folder=folder, **how)
+    records = [r for p in paths for r in read_json(p.with_suffix(".json"))]
     files = [p.with_suffix(".safetensors") for p in paths]
     report = _join(out, [f for f in files if f.exists()], records, tolerance, about)
     write_json(f"{out}.report.json", report)

@@ -10,6 +10,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from .format import stored_segment
 from .graph import graph_arrays
 from .profile import ProfileError
 from ..energies import EQUAL, MIN_GAP, POLAR, energy_names
+from ..files import _naming
 
 # %% ../../nbs/data/07_export.ipynb #2ea485a6
 def describe(
@@ -99,13 +101,20 @@ def export_dataset(
     folder: str | os.PathLike,  # to write to; made if it is not there, but it must be empty
 ) -> Path:  # the folder
     "Write a dataset as extended XYZ and CSV; ValueError if there is something in the folder."
-    from ase.io.extxyz import write_xyz
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: not empty; name a new folder.")
+    with _naming(folder, folder): _export(data, folder)
+    return folder
+
+# %% ../../nbs/data/07_export.ipynb #e068687e
+def _export(data: WorkFunctionDataset, folder: Path) -> None:
+    "The same, into a folder that is new or empty."
     (folder / "profiles").mkdir(parents=True)
+    from ase.io.extxyz import write_xyz
     energies = energy_names("exported")
-    with open(folder / "structures.extxyz", "w") as xyz, open(folder / "properties.csv", "w", newline="") as f:
+    text = partial(open, mode="w", encoding="utf-8", errors="wfclip", newline="")
+    with text(folder / "structures.extxyz") as xyz, text(folder / "properties.csv") as f:
         table = csv.writer(f)
         table.writerow(["id", "formula", "prototype", "part", *energies, "profile"])
         for i in range(len(data)):
@@ -118,4 +127,3 @@ def export_dataset(
             table.writerow([data.ids[i], data.formulas[i], data.prototypes[i], data.parts[i], *shown, name])
             p = data.profile(i)
             np.savetxt(folder / name, np.column_stack([p.z, p.phi]), "%.5f", ",", header="z (A),phi (eV)", comments="")
-    return folder

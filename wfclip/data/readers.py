@@ -466,6 +466,7 @@ def _reader(path: Path) -> Callable[..., Potential]:
 def _read_any(path: Path, units: str | None, structure: Any, progress: bool) -> Potential:
     if path.is_dir(): raise ProfileError("a folder; give the file in it, or use wfclip data build for all of them.")
     if not path.exists(): raise ProfileError("no such file; check the path.")
+    if not path.is_file(): raise ProfileError("a pipe or a device, which cannot be read twice; write it to a file.")
     if not path.stat().st_size: raise ProfileError("the file is empty; copy it again.")
     if units not in (None, *ENERGY_UNITS): raise ProfileError(f"units are {', '.join(ENERGY_UNITS)}, not {units}.")
     return _reader(path)(path, units=units, structure=structure, progress=progress)

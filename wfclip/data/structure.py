@@ -255,6 +255,7 @@ def _structures(source: str | os.PathLike) -> Iterator[partial]:
     try:
         if path.is_dir(): raise StructureError("a folder; give the files in it.", str(path))
         if not path.exists(): raise StructureError("no such file; check the path.", str(path))
+        if not path.is_file(): raise StructureError("a pipe or a device, which cannot be read twice; write it to a file.", str(path))
         if not path.stat().st_size: raise StructureError("the file is empty; write it again.", str(path))
         kind, read = _reader(path)
         numbered = re.fullmatch(r"-?\d*(:-?\d*){0,2}", selection)
