@@ -161,8 +161,9 @@ def potential_warnings(
     below, above = potential.vacuum()
     levels = potential.levels
     layer = potential.layer
+    given = profile is not None and levels.efermi is None  # then nobody needs to be asked for the Fermi level
     found = [*_vacuum_warnings(below, above, layer, levels.dipole), *_no_step(potential, below, above),
-             *_stated_levels(potential, below, above), *_gap_warnings(potential, profile), *levels.notes]
+             *_stated_levels(potential, below, above), *_gap_warnings(potential, profile), *(n for n in levels.notes if not (given and "efermi" in n))]
     if levels.kind == "total":
         found.append("LVTOT: the potential contains exchange and correlation and becomes flat late; prefer LVHAR")
     elif levels.kind == "unknown" and layer is not None and profile is not None:

@@ -112,6 +112,7 @@ _MIN_STEP = 0.02  # eV; a smaller step in the vacuum is not looked for
 _TAIL = 1.75  # Å from the outermost atoms within which no step can be told from the tail of the layer
 _DECAYS = (0.7, 1.2, 2, 3, 5)  # 1/Å, of tails
 _RAMPS = (0, 0.5, 1, 1.5, 2, 3, 4)  # Å, widths of steps
+_FINEST = 0.05  # Å between the heights that are looked at
 
 # %% ../../nbs/data/01_profile.ipynb #e1f0585c
 def _smooth(x: np.ndarray) -> np.ndarray:
@@ -122,6 +123,9 @@ def _smooth(x: np.ndarray) -> np.ndarray:
 # %% ../../nbs/data/01_profile.ipynb #fea0eaf0
 def _find_step(v: np.ndarray, spacing: float, well: float = -np.inf) -> tuple[float, float] | None:
     "Middle, from the first sample, and width of the step in a vacuum, both Å; None if there is none. What is below `well` is none."
+    every = max(1, int(_FINEST / spacing))
+    v = v[::every]
+    spacing *= every
     x = np.arange(len(v)) * spacing
     left = x[(v <= well) & (x < x[-1] / 2)].max(initial=_TAIL - 1)
     right = x[(v <= well) & (x > x[-1] / 2)].min(initial=x[-1] - _TAIL + 1)
@@ -129,17 +133,17 @@ def _find_step(v: np.ndarray, spacing: float, well: float = -np.inf) -> tuple[fl
     x = x[inside]
     if len(x) < 20: return None
     basis = _smooth(x)
-    out = lambda f: f - basis @ (basis.T @ f)
-    r = out(v[inside])
-    middles = np.linspace(x[0], x[-1], 2 * len(x) - 1)
+    r = v[inside] - basis @ (basis.T @ v[inside])
     best: tuple = (0, 0, 0, 0, 1)
     for width in _RAMPS:
-        u = out(np.clip((x[:, None] - middles) / max(width, spacing) + 0.5, 0, 1))
+        middles = x if width else np.linspace(x[0], x[-1], 2 * len(x) - 1)  # a sharp step lies between two heights
+        u = np.clip((x[:, None] - middles) / max(width, spacing) + 0.5, 0, 1)
         within = (middles - width / 2 >= x[0]) & (middles + width / 2 <= x[-1])
-        norm = np.where(within & ((size := (u * u).sum(0)) > 1e-3), size, np.inf)
-        explained = (r @ u)**2 / norm
+        size = (u * u).sum(0) - ((basis.T @ u)**2).sum(0)  # of what is outside of the space
+        norm = np.where(within & (size > 1e-3), size, np.inf)
+        explained = (overlap := r @ u)**2 / norm
         k = int(explained.argmax())
-        height = r @ u[:, k] / norm[k]
+        height = overlap[k] / norm[k]
         if explained[k] <= 1.02 * best[0] or not _seen(x, v[inside], middles[k], width, height): continue
         best = explained[k], middles[k], width, height, norm[k]
     explained, middle, width, height, norm = best

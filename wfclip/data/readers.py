@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import nan, prod
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from .codes import _vaspout_arrays
 from .grid import BOHR, ENERGY_UNITS, Grid, Stream, cube_header, locpot_header, plane_average
 from .layer import Layer, StructureError, _normal_axis, layer_frame
 from .levels import Levels, _read_pw_structure, levels_beside, merge_levels, pw_outputs
-from .profile import Plateau, Profile, ProfileError, _check_grid, plateaus
+from .profile import Plateau, Profile, ProfileError, _check_grid, _open, plateaus
 from .sniff import _COMMENT, _FLOAT, _HEADS, _check_kind, _is_table
 from .structure import _read_arrays, _read_label
 from ..files import printable
@@ -60,11 +61,17 @@ class Potential:
         p = _in_layer_frame(self, 0.0)
         return plateaus(p.z, p.phi, p.edge)
 
+    @cached_property
+    def _opened(self) -> tuple[np.ndarray, np.ndarray, float]:
+        "Heights from the middle of the layer, Å, the potential at them, eV, and what of the ends belongs to the step, Å."
+        return _open(self.z, self.v, self.center, self.layer and self.layer.thickness)
+
 # %% ../../nbs/data/01c_readers.ipynb #1c4e02d7
 def _in_layer_frame(p: Potential, efermi: float) -> Profile:
-    known: dict[str, Any] = dict(vbm=p.levels.vbm, cbm=p.levels.cbm, id=p.id)
-    if p.layer: known["thickness"] = p.layer.thickness
-    try: return Profile.from_potential(p.z, p.v, efermi, p.center, **known)
+    edges: dict[str, Any] = {k: x - efermi for k in ("vbm", "cbm") if (x := getattr(p.levels, k)) is not None}
+    try:
+        z, v, edge = p._opened
+        return Profile(z, v - efermi, edge=edge, id=p.id, **edges)
     except ProfileError as error: raise ProfileError(f"{p.path}: {error}" if p.path else str(error)) from None
 
 def _profile(p: Potential, efermi: float | None) -> Profile:
