@@ -36,6 +36,7 @@ def copy_project(to: Path) -> Path:
 def python(*args, cwd: Path = ROOT, executable: Path | str = sys.executable, **env: str) -> str:
     "What Python prints when run with `args` in a fresh process; the test fails if the process does"
     env = {k: v for k, v in os.environ.items() if k not in ("IN_TEST", "PYTHONPATH")} | env
+    env["PATH"] = os.pathsep.join([str(Path(executable).parent), env.get("PATH", "")])  # where a shell finds wfclip
     done = subprocess.run([executable, *map(str, args)], cwd=cwd, env=env, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     if done.returncode: pytest.fail(done.stdout[-6000:] or f"exit code {done.returncode}", pytrace=False)

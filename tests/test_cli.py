@@ -152,7 +152,7 @@ def test_a_folder_with_three_broken_files(here, capsys, tmp_path):
         out, said = capsys.readouterr()
         rows = json.loads(out) if form == "--json" else list(csv.DictReader(out.splitlines()))
         assert len(rows) == 60 and sum(bool(r["error"]) for r in rows) == 3
-        assert {r["formula"] for r in rows if not r["error"]} == {"SSeW"}
+        assert {r["formula"] for r in rows if not r["error"]} == {"WSSe"}
         assert len(said.splitlines()) == 4 and "3 of 60" in said
 
 
@@ -161,6 +161,6 @@ def test_embed_and_search_with_a_model_of_ones_own(here, capsys):
     assert "2 crystal embeddings, 1 could not be read" in capsys.readouterr().out
     assert main("search --like graphene.cif --index own.safetensors --model run --json".split()) == 0
     found = json.loads(capsys.readouterr().out)["candidates"]
-    assert [c["formula"] for c in found] == ["C", "SSeW"] and found[0]["same"]
+    assert [c["formula"] for c in found] == ["C", "WSSe"] and found[0]["same"]
     assert main("search --like graphene.cif --index own.safetensors".split()) == 2
     assert "made with another model" in capsys.readouterr().err

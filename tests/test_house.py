@@ -58,7 +58,7 @@ def test_text_has_an_encoding():
 
 def test_the_public_surface_is_small():
     names = house.public()
-    assert len(names) <= 280, Counter(name.rpartition(".")[0] for name in names).most_common()
+    assert len(names) <= 290, Counter(name.rpartition(".")[0] for name in names).most_common()
 
 
 def test_nothing_is_too_long():
@@ -97,6 +97,7 @@ def trees(path) -> list[ast.Module]:
     "The code cells of a notebook as syntax trees, without those that are no Python"
     found = []
     for cell in code_cells(path):
+        if cell["source"].startswith("%%"): continue
         lines = [line for line in cell["source"].splitlines() if not line.startswith(("%", "!"))]
         found.append(ast.parse("\n".join(lines)))
     return found

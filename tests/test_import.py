@@ -8,7 +8,7 @@ from wfclip.cli import _COMMANDS
 
 HEAVY = {"torch_geometric", "e3nn", "pymatgen", "matplotlib", "sklearn", "ase", "torch"}
 PUBLIC = {
-    "": "Predictor WFClip WFClipConfig example_path load_dataset read_layer read_profile",
+    "": "Predictor WFClip WFClipConfig WFClipFeaturizer example_path load_dataset read_layer read_profile",
     ".files": "write_atomic write_json",
     ".energies": "Energy energy_names",
     ".config": "WFClipConfig TrainConfig",

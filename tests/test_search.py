@@ -183,5 +183,5 @@ def test_files_as_queries(run, tmp_path):
     assert by_file == search(profile=same, index=index, model=predictor)
     cif = ROOT / "tests/files/WSSe.cif"
     by_file, by_object = (search(like=x, index=index, model=predictor) for x in (cif, read_layer(cif)))
-    assert by_file == by_object and by_file.query.startswith("like SSeW: 3 atoms")
+    assert by_file == by_object and by_file.query.startswith("like WSSe: 3 atoms")
     with pytest.raises(ValueError, match="no such file"): search(like=tmp_path / "x.cif", index=index, model=predictor)

@@ -3,8 +3,13 @@
 The environment is what `pip install wfclip ipython` would make, without a download: a fresh virtual environment into
 which the wheel is installed, and for each package that the wheel's metadata or IPython require, directly or not, links
 to its files in the environment of the tests. So nbdev, fastcore and pytest, or a package that nobody declared, are not
-there, and neither is the repository: each notebook runs in an empty folder, its cells in order, in IPython.
+there, and neither is the repository: each notebook runs in an empty folder, its cells in order, in IPython. What a page
+shows as a command is a shell cell (%%sh) and runs in a shell, as it stands; it may fail only where the cell says so.
+Commands in the text of any page are at least such as the program takes.
 """
+import json
+import re
+import shlex
 import sys
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
@@ -12,7 +17,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from packaging.requirements import Requirement
-from project import NAMES, ROOT, python
+from project import NAMES, NOTEBOOKS, ROOT, python
+
+from wfclip.cli import make_parser
 
 PAGES = [name for name in NAMES if name.startswith("tutorials/") or name == "quickstart.ipynb"]
 ABSENT = ("nbdev", "fastcore", "execnb", "ghapi", "pytest", "hypothesis")
@@ -50,6 +57,8 @@ def make_environment(folder: Path, wheel: Path):
     python("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", site, wheel)
     metadata = Distribution.at(next(site.glob("wfclip-*.dist-info")))
     for dist in needed([*(metadata.requires or []), "ipython"]): link(dist, site)
+    (script := folder / "bin/wfclip").write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m wfclip "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +83,32 @@ def test_page_runs_with_the_wheel_alone(name, interpreter, tmp_path):
     (folder := tmp_path / "empty").mkdir()
     python("-c", RUN, ROOT / "nbs" / name, cwd=folder, executable=interpreter, IPYTHONDIR=str(tmp_path), NO_COLOR="1")
     assert not list(folder.iterdir()), "it leaves files behind"
+
+
+def shell_text(path: Path) -> str:
+    "What stands in shell cells and shell blocks of a page"
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    typed = [source.partition("\n")[2] for kind, source in cells if kind == "code" and source.startswith("%%sh")]
+    told = [block for kind, source in cells if kind == "markdown" for block in re.findall(r"(?ms)^```sh\n(.*?)^```", source)]
+    return "\n".join(typed + told).replace("\\\n", " ")
+
+
+def commands(path: Path) -> list[list[str]]:
+    "The words of each command of wfclip that a page shows"
+    parts = [part for line in shell_text(path).splitlines() for part in re.split(r"&&|\|\|?|;|[0-9]?>", line.partition(" #")[0])]
+    found = [re.search(r"(?:^|\s-m\s)\s*wfclip\s+(.*)", part) for part in parts]
+    return [shlex.split(match[1]) for match in found if match]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_commands_are_such_as_the_program_takes(path):
+    for words in commands(path):
+        try: make_parser().parse_args(words)
+        except SystemExit as end: assert not end.code  # --help
+
+
+def test_first_pages_begin_with_the_examples():
+    for name in ("quickstart", "tutorials/00a_cif", "tutorials/02_vasp", "tutorials/03_espresso"):
+        shown = commands(ROOT / f"nbs/{name}.ipynb")
+        assert next(words for words in shown if words[0] != "--version") == ["examples"], name
+        assert len(shown) > 5

@@ -162,10 +162,12 @@ def table(symbol: Any) -> str:
     if given: rows.append(("**returns**", cell(given.type, True), "", cell(given.text)))
     rows += [("**raises**", cell(ERROR.search(e)[0], True), "", cell(ERROR.sub("", e, 1).strip(" ,"))) for e in raised]  # type: ignore
     if not rows: return ""
+    if not taken: return "\n".join("- " + ": ".join(filter(None, [" ".join(filter(None, row[:2])), row[3]])) for row in rows)
     kept = [k for k in range(4) if k == 0 or any(r[k] for r in rows)]
-    title = ("field" if is_record(symbol) else "parameter" if taken else "", "type", "default", "meaning")
+    title = ("field" if is_record(symbol) else "parameter", "type", "default", "meaning")
     lines = [[title[k] for k in kept], ["---"] * len(kept), *[[r[k] for k in kept] for r in rows]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f'<div class="api" markdown="1">\n\n{text}\n\n</div>'
 
 
 def signature(name: str, symbol: Any) -> str:

@@ -44,7 +44,9 @@ def convert(notebook: dict) -> dict[str, bytes]:
         code = re.sub(r"^#\|.*\n?", "", source, flags=re.M).strip()
         if cell["cell_type"] == "markdown": parts.append(from_root(source.strip()))
         elif cell["cell_type"] == "code" and not any(re.match("hide|export|default_exp", flag) for flag in flags):
-            if code and "echo:false" not in flags: parts.append(f"```python\n{code}\n```")
+            magic, _, shell = code.partition("\n")
+            block = f"```sh\n{shell}\n```" if magic.startswith("%%") else f"```python\n{code}\n```"
+            if code and "echo:false" not in flags: parts.append(block)
             if "output:false" not in flags: parts += output_parts(cell["outputs"], figures)
     note = "<!-- made from nbs/index.ipynb by tools/build_readme.py -->"
     return {"README.md": "\n\n".join([note, *parts, ""]).rstrip().encode() + b"\n"} | figures

@@ -2,7 +2,7 @@
 
     python tools/build_site.py [OUT]         # default _docs; then: python -m http.server -d _docs
 
-nbdev processes the notebooks (hidden cells out, each exported symbol documented by tools/api_docs.py), this program writes them
+nbdev processes the notebooks (hidden cells out, shell cells as what is typed in a terminal, each exported symbol documented by tools/api_docs.py), this program writes them
 as Markdown in the order of _quarto.yml, and Zensical makes the pages. Outputs are those stored in the notebooks: nothing is run.
 Math (KaTeX) and the 3D view (3Dmol.js) come from npm and are part of the site, so that no page asks another host for anything.
 The build fails if a public symbol or a parameter is not documented, or if a link or an anchor leads nowhere.
@@ -24,6 +24,7 @@ from typing import Any
 import api_docs
 import yaml
 from build_explorer import write_explorer_data
+from nbdev.config import get_config
 from npm_files import unpack
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +98,8 @@ def cells(notebook: dict, stem: str, out: Path) -> Iterator[str]:
             yield api_docs.document(notebook["module"], symbol[1], int(symbol[2] or 3))
             continue
         if code and flags.get("echo") != "false":
-            block = fenced(code, "python")
+            magic, _, shell = code.partition("\n")
+            block = fenced(shell, "sh") if magic.startswith("%%") else fenced(code, "python")
             fold = flags.get("code-fold") == "true"
             yield '??? note "Code"\n\n' + "\n".join("    " + line for line in block.splitlines()) if fold else block
         if flags.get("output") != "false": yield from outputs(cell, flags, stem, out)
@@ -152,9 +154,16 @@ class Pages:
         about = notebook["about"]
         said = about.get("description", "")
         front = "---\n" + yaml.safe_dump(dict(title=self.title(name), description=said), allow_unicode=True) + "---"
-        source = f"[notebook]({api_docs.repository()}/blob/main/nbs/{name}){{ .notebook }}"
+        source = f"[notebook]({api_docs.repository()}/blob/main/nbs/{name}){{ .notebook }}" + colab(name)
         lead = f'<p class="lead" markdown="span">{said}</p>'
         page.write_text("\n\n".join([front, f"# {about.get('title', 'wfclip')}", source, lead, body]) + "\n", encoding="utf-8")
+
+
+def colab(name: str) -> str:
+    "A link that opens a notebook where it can be run without an installation; for those that readers run."
+    if not name.startswith(("quickstart", "tutorials/")): return ""
+    where = api_docs.repository().removeprefix("https://github.com/")
+    return f" [open in Colab](https://colab.research.google.com/github/{where}/blob/main/nbs/{name}){{ .notebook .colab }}"
 
 
 def write_explorer(pages: Pages, docs: Path) -> None:
@@ -195,9 +204,15 @@ def settings(nav: list) -> dict:
     return dict(site_name="wfclip", site_url=api_docs.site_address() + "/", docs_dir="docs", site_dir="site",
                 use_directory_urls=False, extra=dict(social=source, generator=False),
                 theme=dict(name="material", font=False, palette=palette, features=features), plugins=["search", "offline"],
-                extra_css=["assets/katex/katex.min.css", "assets/site.css"], copyright="Code Apache-2.0, data CC BY 4.0",
+                extra_css=["assets/katex/katex.min.css", "assets/site.css"], copyright=footer(),
                 extra_javascript=[f"assets/{f}" for f in ("katex/katex.min.js", "katex/auto-render.min.js", "site.js")],
                 markdown_extensions=extensions, nav=nav)
+
+
+def footer() -> str:
+    "Version, licences, and where to report what is wrong."
+    issues = f'<a href="{api_docs.repository()}/issues">report an issue</a>'
+    return f"wfclip {get_config().version} · code Apache-2.0, data CC BY 4.0 · {issues}"
 
 
 def assets(docs: Path) -> None:

@@ -18,7 +18,7 @@ FLOORS = (  # a module knows its own floor and those before it
     ("streams", "files", "config", "energies", "threads", "plot"),
     ("data", "nn"),
     ("encode", "regress", "bank", "calibrate", "blend", "known"),
-    ("teach", "train", "evaluate", "crossval", "predict", "index", "nearest", "embed", "search", "jobs", "screen", "check"),
+    ("teach", "train", "evaluate", "crossval", "predict", "table", "features", "index", "nearest", "embed", "search", "jobs", "screen", "check"),
     ("cli",),
 )
 

@@ -7,12 +7,14 @@
 Each notebook runs in a fresh process, in its own folder, on one thread. As in nbdev_test, `skip_exec: true` skips a
 notebook, `#| eval: false` and the flags named by tst_flags in settings.ini skip a cell; what is skipped keeps the
 outputs it has. Figures are stored as PNG of 100 dots per inch. What goes to stderr (warnings, progress bars) is shown
-here but not stored. A notebook that fails is reported with the cell and left as it was; the exit code is then 1.
+here but not stored, except that of a shell cell (%%sh), where it is part of the answer; `wfclip` is there the one of
+this repository. A notebook that fails is reported with the cell and left as it was; the exit code is then 1.
 """
 import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -65,12 +67,20 @@ def execute(path: Path, flags: set[str]) -> str:
             code, cell.source = cell.source, source
             if cell.cell_type != "code" or directives.get("eval:") == ["false"] or flags & directives.keys(): continue
             outputs = shell.run(code)
+            if code.startswith("%%"): outputs = [as_shown(o) for o in outputs]
             if shell.exc: sys.exit(f"cell {i}\n{source}\n\n{traceback_of(shell.exc)}")
             noise = "".join("".join(o["text"]) for o in outputs if o.get("name") == "stderr")
             if noise: print(f"{path.relative_to(ROOT)} cell {i} wrote to stderr:\n{noise}", file=sys.stderr)
             cell.outputs = [o for o in outputs if o.get("name") != "stderr"]
     _nbdev_clean(nb)
     return nb2str(nb)
+
+
+def as_shown(output: dict) -> dict:
+    "What a command said, on whichever stream, without the time that it took."
+    if output.get("output_type") != "stream": return output
+    text = re.sub(r"(?<=epochs in )[0-9:]+(?=,)", "...", "".join(output["text"]))
+    return output | {"name": "stdout", "text": text.splitlines(True)}
 
 
 def traceback_of(error: BaseException) -> str:
@@ -94,7 +104,8 @@ def run(path: Path, check: bool) -> bool:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as tmp:
         out = Path(tmp) / path.name
-        env = os.environ | dict(OMP_NUM_THREADS="1", PYTHONHASHSEED="0", IPYTHONDIR=tmp, IN_TEST="1", NO_COLOR="1")
+        path_there = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        env = os.environ | dict(PATH=path_there, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONHASHSEED="0", IPYTHONDIR=tmp, IN_TEST="1", NO_COLOR="1")
         done = subprocess.run([sys.executable, __file__, "--worker", path, out], env=env, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         ok = done.returncode == 0

@@ -1,4 +1,4 @@
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from wfclip.data.dataset import example_path, load_dataset
     from wfclip.data.check import read_profile
     from wfclip.data.structure import read_layer
+    from wfclip.features import WFClipFeaturizer
     from wfclip.nn.clip import WFClip
     from wfclip.predict import Predictor
 
-__all__ = ["Predictor", "WFClip", "WFClipConfig", "example_path", "load_dataset", "read_layer", "read_profile"]
+__all__ = ["Predictor", "WFClip", "WFClipConfig", "WFClipFeaturizer", "example_path", "load_dataset", "read_layer", "read_profile"]
 
-_MODULE = dict(Predictor="predict", WFClip="nn.clip", WFClipConfig="config", example_path="data.dataset",
+_MODULE = dict(Predictor="predict", WFClip="nn.clip", WFClipConfig="config", WFClipFeaturizer="features", example_path="data.dataset",
                load_dataset="data.dataset", read_layer="data.structure", read_profile="data.check")
 
 

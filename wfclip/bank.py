@@ -20,6 +20,7 @@ import torch
 from .blend import fit_profiles
 from .calibrate import Calibration, _step_unit
 from .data.dataset import Split, WorkFunctionDataset, _energy_zero
+from .data.layer import _usual_formula
 from .encode import Features, encode, encode_profiles, graph_options
 from .energies import FACES, MIN_GAP, energy_names
 from .files import Stored, write_tensors
@@ -315,7 +316,7 @@ def read_bank(
         t |= {k: t[k].float() for k in _HALF}
         fits: dict = {name: fit(*(t[f"{name}.{k}"] for k in keys)) for name, (fit, keys) in _FITS.items()}
         scores = {k.removeprefix("score."): v for k, v in t.items() if k.startswith("score.")}
-        return Bank(header["ids"], header["formulas"], header["logit_scale"], **{k: t[k] for k in _TENSORS}, **fits,
+        return Bank(header["ids"], list(map(_usual_formula, header["formulas"])), header["logit_scale"], **{k: t[k] for k in _TENSORS}, **fits,
                     calibration=Calibration(scores, t["unlike"], t.get("fold"), tuple(header["powers"]), tuple(header["logit"])), midgap=header["midgap"])
     except (KeyError, TypeError, ValueError) as e:
         raise ValueError(f"{path}: not a bank, or one of an older version ({e}).") from None

@@ -311,13 +311,14 @@ def _answers(files: list[str], args: argparse.Namespace) -> Iterator:
     _SHARD, _JSON, _CSV, _MODEL, _DEVICE)
 def _predict(args: argparse.Namespace) -> int:
     if args.out: return _predict_to_file(args)
-    from wfclip.predict import prediction_text, table_lines
+    from wfclip.predict import prediction_text
+    from wfclip.table import _terminal_width, table_lines
     if os.environ.get("WORLD_SIZE", "1") != "1": raise ValueError("several processes need a file to write to: --out FILE.")
     files = list(_expand(args.files))
     tally = Counter(good=0, bad=0)
     found = _watch(_answers(files, args), len(files), tally, args.plot)
     if args.json or args.csv: _print_raw(line.rstrip("\n") for line in prediction_text(found, ".json" if args.json else ".csv"))
-    else: _print_lines(table_lines(p for p in found if not p.error))
+    else: _print_lines(table_lines((p for p in found if not p.error), _terminal_width()))
     if tally["bad"] and tally.total() > 1: _say(f"no prediction for {tally['bad']} of {tally.total()} structures.")
     return _exit_code(**tally)
 
@@ -535,4 +536,13 @@ def _data_inputs(args: argparse.Namespace) -> int:
     from wfclip.data.inputs import calculation_inputs
     from wfclip.data.structure import read_layer
     _print_raw([calculation_inputs(read_layer(args.structure), args.code)])
+    return 0
+
+# %% ../nbs/15_cli.ipynb #cli00031
+@_command("examples", "copy example structures and calculations into a folder", "wfclip examples",
+    _option("folder", nargs="?", default="wfclip-examples", metavar="DIR", help="where to (default: wfclip-examples)"))
+def _examples(args: argparse.Namespace) -> int:
+    from wfclip.data.dataset import copy_examples
+    _print_lines(line.replace("`", "") for line in copy_examples(args.folder))
+    print(f"next: cd {quote(args.folder)}\n      wfclip predict BiTeBr.cif\n      wfclip data profile calculations/vasp/BiTeBr/LOCPOT.gz")
     return 0

@@ -17,6 +17,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
+from .data.layer import _usual_formula
 from .energies import energy_names
 from .files import _DTYPES, WEIGHTS, _naming, read_header, write_arrays, write_atomic
 
@@ -111,7 +112,8 @@ class Index:
         "A text of material i."
         place = len(_TEXTS) * i + _TEXTS.index(name)
         ends = self["text_end"].reshape(-1)
-        return bytes(self["text"][ends[place - 1] if place else 0:ends[place]]).decode("utf-8", "surrogateescape")
+        text = bytes(self["text"][ends[place - 1] if place else 0:ends[place]]).decode("utf-8", "surrogateescape")
+        return _usual_formula(text) if name == "formula" else text
 
 # %% ../nbs/12b_material_index.ipynb #c6530bfe
 def _moved(parts: Sequence[Path], name: str) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TABLES', 'Neighbor', 'Prediction', 'open_device', 'Predictor', 'Read', 'read_source', 'read_sources', 'read_some',
-           'predict_iter', 'predict', 'table_lines', 'prediction_line', 'prediction_text']
+           'predict_iter', 'predict', 'prediction_line', 'prediction_text']
 
 # %% ../nbs/12_predict.ipynb #b69a3fd2
 import json
@@ -36,7 +36,7 @@ from .data.structure import read_layers
 from .encode import Features, encode, graph_options
 from .energies import MIN_GAP, energy_names
 from .files import WEIGHTS, csv_line, printable
-from .known import _FORCE_NOTE, _MAX_SHIFT, _MAX_STRAIN, Known, KnownLayers, _force_mark
+from .known import Known, KnownLayers
 from .nn.clip import CrystalTower, WFClip, read_config
 from .plot import plot_profile
 from .threads import _undivided
@@ -230,7 +230,7 @@ class Predictor:
 # %% ../nbs/12_predict.ipynb #6302f0ed
 def _energy_note(about: dict) -> str:
     "What the predicted energies are, in one sentence."
-    return (f"{about.get('functional', 'Computed')}, not experiment; vacuum beside each face from the Fermi level, "
+    return (f"{about.get('functional', 'Computed')}, not experiment; eV from the Fermi level, "
             f"placed in a gap as in the training data ({about.get('name', 'unnamed')}).")
 
 # %% ../nbs/12_predict.ipynb #7d41e9b3
@@ -404,61 +404,6 @@ def predict(
     "Predict the work functions of both faces, by the rules of `Predictor.predict`, with the same errors."
     predictor = model if isinstance(model, Predictor) else Predictor.from_pretrained(model, device)
     return predictor.predict(source, method, coverage)
-
-# %% ../nbs/12_predict.ipynb #b33c85a7
-_HEADER = ("structure            formula    atoms  thickness  vacuum |    top   bottom   mean  within   step |    IE     EA | ",
-           "                                               Å       Å |     eV       eV     eV      eV     eV |    eV     eV | ")
-_WIDE = 34  # of the column of the gap
-
-def _levels(p: Prediction | Known, star: str = " ", within: str = "") -> str:
-    "The energies of a line: both faces, their mean, the step, the band edges."
-    cell = lambda x, width: f"{'?' if x is None else format(x, 'z.2f'):>{width}}"
-    return (f"{cell(p.phi_top, 6)}{star}{cell(p.phi_bottom, 8)}{star}{cell(p.work_function, 6)}{within:>8}{cell(p.step, 7)} | "
-            f"{cell(p.ionization_energy, 5)}{cell(p.electron_affinity, 7)} | ")
-
-def _last(bands: str, rest: str, column: bool) -> str:
-    "The end of a line: the gap, in a column of its own if there is one, and the rest."
-    return f"{bands:{_WIDE}} | {rest}" if column else "; ".join(filter(None, (bands, rest)))
-
-def _table_row(p: Prediction, column: bool = False) -> str:
-    "One line of a table under the header, one for what was computed, and one for each warning; the gap in a column or not."
-    if p.error: return printable(f"{p.id:20} {p.error}")
-    near = p.neighbors[0]
-    within = f"±{(p.interval[1] - p.interval[0]) / 2:.2f}" if p.interval else "?"
-    rest = f"{near.formula} {near.work_function:.2f} eV, similarity {near.similarity:.3f}{_force_mark(near.fmax)}"
-    rows = [f"{p.id:20} {p.formula:10}{p.n_atoms:6}{p.thickness:11.2f}{p.vacuum:8.2f} | "
-            + _levels(p, " " if p.faces_known else "*", within) + _last(_bands(p), rest, column)]
-    if p.known:
-        rest = f"{p.known.distance}{_force_mark(p.known.fmax)}"
-        rows.append(f"{f'  = computed: {p.known.id}, {p.known.prototype}'.rstrip(', '):56} | " + _levels(p.known)
-                    + _last(_computed_bands(p.known), rest, column))
-    return "\n".join(map(printable, [*rows, *(f"  ! {w}" for w in p.warnings)]))
-
-# %% ../nbs/12_predict.ipynb #0dfba077
-def _notes(p: Prediction) -> Iterator[str]:
-    "What the numbers and marks of a line mean."
-    if p.note: yield f"{p.note} By {p.method}; top is the face towards +z of the file."
-    if p.interval: yield (f"within: the computed mean of both faces lies in mean ± this in {p.coverage:.0%} of cases like those "
-                          "held out from training. IE, EA: band edges below the mean vacuum level, equal for a metal.")
-    if p.faces_known is False: yield "* This method cannot tell the faces apart: the larger is given as top."
-    if p.known: yield (f"= Computed, not predicted: this very structure is in the data ({p.known.data}), its lattice within "
-                       f"{_MAX_STRAIN:.0%} and each atom within {_MAX_SHIFT} Å.")
-    if _force_mark(p.known and p.known.fmax) or any(_force_mark(n.fmax) for n in p.neighbors[:1]): yield _FORCE_NOTE
-
-def table_lines(
-    predictions: Iterable[Prediction],  # taken one by one, as they come
-) -> Iterator[str]:
-    "Predictions as text, line by line as they come; notes at the end."
-    notes: dict[str, None] = {}
-    column = False
-    for k, p in enumerate(predictions):
-        if k == 0:
-            column = bool(_bands(p))
-            gap = f"{'gap':{_WIDE}} | ", f"{'':{_WIDE}} | "
-            yield "\n".join((head + g * column + last).rstrip() for head, g, last in zip(_HEADER, gap, ("nearest known", "")))
-        yield _table_row(p, column)
-        notes |= dict.fromkeys(_notes(p))
-    yield from notes
 
 # %% ../nbs/12_predict.ipynb #c13c9bcd
 _SHOWN = tuple(dict.fromkeys((*energy_names("predicted"), "gap")))

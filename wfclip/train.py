@@ -33,7 +33,7 @@ from .data.graph import Batch, to_device
 from .encode import _encode_pieces, graph_options
 from .evaluate import retrieval_metrics
 from .files import _naming, WEIGHTS, Stored, owned, read_header, read_json, write_json, write_tensors, write_text
-from .nn.clip import FORMAT, Encoded, Objective, WFClip, read_config, read_taught, taught_differences
+from .nn.clip import FORMAT, Encoded, Objective, WFClip, _write_card, read_config, read_taught, taught_differences
 from .nn.distributed import gather_rows, in_group, on_first, parallel, process_group, rank, sum_processes, together, world
 from .plot import plot_curves, save_figure
 
@@ -375,8 +375,10 @@ def _start_run(config: WFClipConfig, training: TrainConfig, data: WorkFunctionDa
     versions = {p: version(p) for p in ("wfclip", "torch", "e3nn", "numpy", "vesin", "pymatgen", "ase")}
     write_json(out / "environment.json", machine | versions)
     write_json(out / "split.json", split.to_dict(data.ids))
-    write_json(out / "config.json", dict(format=FORMAT, model=config.to_dict(), training=asdict(training),
-                                         data=dict(path=data.path.resolve().as_posix(), materials=len(data), **data.about)))
+    content = dict(format=FORMAT, model=config.to_dict(), training=asdict(training),
+                   data=dict(path=data.path.resolve().as_posix(), materials=len(data), **data.about))
+    write_json(out / "config.json", content)
+    _write_card(out, content)
     return Run(config, training, split)
 
 # %% ../nbs/10_train.ipynb #fee556dd

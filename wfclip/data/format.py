@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING: import torch
-from .layer import Layer, _check_atoms, _check_layer, _full_cell
+from .layer import Layer, _check_atoms, _check_layer, _full_cell, _usual_formula
 from .profile import Profile
 from ..files import PACKAGE, Stored, write_arrays, write_tensors
 
@@ -178,6 +178,7 @@ def open_dataset(
         raise ValueError(f"{path}: a safetensors file, but not a dataset of the format {FORMAT}.")
     arrays = {k: t.numpy() for k, t in stored.items()}
     if misfit := _misfit(header, arrays): raise ValueError(f"{path}: damaged, {misfit}; build it again.")
+    header["formulas"] = list(map(_usual_formula, header["formulas"]))  # older files have their elements in alphabetical order
     return header, dict.fromkeys(PROPERTIES, np.full(len(header["ids"]), np.nan)) | arrays
 
 # %% ../../nbs/data/04a_format.ipynb #ea29a2c6

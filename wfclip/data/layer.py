@@ -7,6 +7,7 @@ __all__ = ['StructureError', 'Layer', 'layer_frame']
 
 # %% ../../nbs/data/00_layer.ipynb #99673f87
 import math
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -30,11 +31,24 @@ class StructureError(ValueError):
     def __str__(self): return printable(f"{self.source}: {self.problem}")
 
 # %% ../../nbs/data/00_layer.ipynb #c9630076
+_ORDER = (  # of the elements in a formula: IUPAC's, but the lighter chalcogen first, as in WSSe
+    "Rn Xe Kr Ar Ne He Fr Cs Rb K Na Li Ra Ba Sr Ca Mg Be Lr No Md Fm Es Cf Bk Cm Am Pu Np U Pa Th Ac Lu Yb Tm Er Ho Dy Tb Gd Eu Sm "
+    "Pm Nd Pr Ce La Y Sc Hf Zr Ti Ta Nb V W Mo Cr Re Tc Mn Os Ru Fe Ir Rh Co Pt Pd Ni Au Ag Cu Hg Cd Zn Tl In Ga Al B Pb Sn Ge Si C "
+    "Bi Sb As P N H Po S Se Te O At I Br Cl F").split()
+_PLACE = {symbol: k for k, symbol in enumerate(_ORDER)}
+
 def _reduced_formula(symbols: Iterable[str]) -> str:
-    "Formula in smallest whole numbers, elements in alphabetical order."
+    "Formula in smallest whole numbers, elements in the usual order."
     count = Counter(symbols)
     divisor = math.gcd(*count.values())
-    return "".join(f"{s}{n // divisor if n > divisor else ''}" for s, n in sorted(count.items()))
+    elements = sorted(count, key=lambda s: (_PLACE.get(s, -1), s))
+    return "".join(f"{s}{count[s] // divisor if count[s] > divisor else ''}" for s in elements)
+
+def _usual_formula(formula: str) -> str:
+    "The same formula with its elements in the usual order; what is no formula stays as it is."
+    parts = re.findall(r"([A-Z][a-z]?)(\d*)", formula)
+    if "".join(map("".join, parts)) != formula: return formula
+    return "".join(s + n for s, n in sorted(parts, key=lambda part: _PLACE.get(part[0], -1)))
 
 # %% ../../nbs/data/00_layer.ipynb #5b294f02
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,7 +73,7 @@ class Layer:
 
     @property
     def formula(self) -> str:
-        "Elements in alphabetical order with the smallest whole numbers, such as MoS2."
+        "Elements in the usual order with the smallest whole numbers, such as MoS2."
         return _reduced_formula(self.symbols)
 
     @property
@@ -137,7 +151,7 @@ def _normal_axis(positions: np.ndarray, cell: np.ndarray) -> tuple[int, float, f
     f -= np.floor(f - middle[axis])
     return axis, float(height), float(height * (f.min() + f.max()) / 2)
 
-# %% ../../nbs/data/00_layer.ipynb #lay00002
+# %% ../../nbs/data/00_layer.ipynb #frm00002
 def _bonded_across(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, axis: int) -> bool:
     "Whether atoms are bonded to the next cell along one direction."
     from ase.data import covalent_radii

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..config import WFClipConfig
 from ..data.graph import Batch
-from ..files import WEIGHTS, Stored, read_json, write_json, write_tensors
+from ..files import WEIGHTS, Stored, read_json, write_json, write_tensors, write_text
 from .crystal import CrystalEncoder
 from .heads import PropertyHeads, heads_loss
 from .loss import Temperature, contrastive_loss
@@ -64,9 +64,11 @@ class CrystalTower(nn.Module):
         half: bool = False,  # numbers in float16, half the size; they are float32 again when read
         **more,  # further entries of config.json
     ) -> None:
-        "Write config.json and model.safetensors."
+        "Write config.json, model.safetensors, and README.md, which says what the model is where such folders are shared."
         Path(folder).mkdir(parents=True, exist_ok=True)
-        write_json(Path(folder) / "config.json", dict(format=FORMAT, model=self.config.to_dict(), **more))
+        content = dict(format=FORMAT, model=self.config.to_dict(), **more)
+        write_json(Path(folder) / "config.json", content)
+        _write_card(Path(folder), content)
         state = {k: t.half() if half and t.is_floating_point() else t for k, t in self.state_dict().items()}
         write_tensors(Path(folder) / "model.safetensors", state)
 
@@ -89,6 +91,24 @@ class CrystalTower(nn.Module):
         return model.eval()
 
 # %% ../../nbs/nn/09_clip.ipynb #cd5bdc8a
+def _write_card(folder: Path, content: dict) -> None:
+    "Write README.md with the front matter of model hubs, from what config.json says; one that is there is kept."
+    if (folder / "README.md").exists(): return
+    data, training = content.get("data", {}), content.get("training", {})
+    free = data.get("license") == "CC BY 4.0"
+    about = [f"{data['materials']} materials of {data.get('name', 'a dataset')}" if "materials" in data else "",
+             ", ".join(str(data[k]) for k in ("functional", "code", "license") if data.get(k)),
+             ", ".join(f"{k} {training[k]}" for k in ("epochs", "split", "seed", "start") if k in training)]
+    front = ["---", "library_name: wfclip", f"license: {'cc-by-4.0' if free else 'other'}", "tags:",
+             *(f"- {tag}" for tag in ("materials-science", "2d-materials", "work-function", "crystal-structure")), "---"]
+    use = ["```python", "from wfclip import Predictor", 'print(Predictor.from_pretrained("THIS_FOLDER").predict("layer.cif"))', "```"]
+    text = ["", "# A model of wfclip", "", "It predicts work functions, band edges and work function profiles of 2D materials from their crystal structure.", "",
+            *use, "", *(f"- {line}" for line in about if line), "",
+            "Energies are those of the calculations it was trained on, not of experiment. `model.safetensors` and `config.json` are the model; "
+            "a run of `wfclip train` also holds `bank.safetensors`, which a prediction needs.", ""]
+    write_text(folder / "README.md", "\n".join(front + text))
+
+# %% ../../nbs/nn/09_clip.ipynb #crd00002
 def read_config(
     folder: str | os.PathLike,  # a model's or a run's folder
 ) -> dict:  # config.json
