@@ -1,5 +1,6 @@
 """Files as people have them: each small calculation gives its right value, or the sentence that says why not."""
 import json
+import lzma
 import shutil
 import warnings
 
@@ -35,10 +36,18 @@ def test_both_faces_are_right(name, capsys):
     assert faces(profile(CASES / name, capsys)) == FACES
 
 
-def test_a_step_near_the_atoms_is_said(capsys):
-    told = {name: profile(CASES / name, capsys)["warnings"] for name in
-            ("A0_control_step_opposite/PLANAR_AVERAGE.dat", "A1_step_4A_above_top/PLANAR_AVERAGE.dat")}
-    assert [len(w) for w in told.values()] == [0, 1] and "DIPOL" in str(told)
+def test_a_step_nearer_to_the_atoms_is_said(tmp_path, capsys):
+    "At 4 Å what is flat beside the step is enough for a level; nearer it is not, and that is said"
+    case = CASES / "A1_step_4A_above_top"
+    row = profile(case / "PLANAR_AVERAGE.dat", capsys)
+    assert faces(row) == pytest.approx((5.25, 5.85), abs=0.005) and row["window_top"][1] < 1.5 + 4
+    for name in ("OUTCAR", "POSCAR"): shutil.copy(case / name, tmp_path)
+    z, v = np.loadtxt(case / "PLANAR_AVERAGE.dat").T
+    for nearer in (0.5, 1, 1.5, 2, 3):
+        moved = np.where((z > 6 + 1.5 + 4 - nearer) & (z < 12), 4.0, v)  # what lies between belongs to the other face then
+        np.savetxt(tmp_path / "PLANAR_AVERAGE.dat", np.column_stack([z, moved]))
+        told = profile(tmp_path / "PLANAR_AVERAGE.dat", capsys)
+        assert "dipole correction" in str(told.get("error") or told["warnings"])
 
 
 def test_a_file_that_is_measured_from_the_fermi_level_is_not_shifted_twice(tmp_path, capsys):
@@ -61,6 +70,29 @@ def test_bands_that_smearing_fills_in_part_make_no_metal(capsys):
     assert "filled to 0.79" in str(profile(case / "PLANAR_AVERAGE.dat", capsys)["warnings"])
 
 
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.7, 0.95])
+@pytest.mark.parametrize("full", [1, 2])
+def test_a_valence_band_may_be_filled_by_any_share(share, full, tmp_path):
+    "Everywhere in the plane of wave vectors; with spin-orbit coupling a full level counts 1"
+    text = (CASES / "C1_outcar_methfessel_paxton/OUTCAR").read_text()
+    for before, after in {"2.00000": full, "1.57800": full * share, "2.07000": full * share}.items(): text = text.replace(f"     {before}\n", f"     {after:.5f}\n")
+    for number, band in (("3", "-1.5878"),): text = text.replace(f"{number}     {band}     {full:.5f}", f"{number}     {band}     {full * share:.5f}")
+    (tmp_path / "OUTCAR").write_text(text)
+    found = read_outcar(tmp_path / "OUTCAR")
+    assert (found.gap, found.vbm, found.cbm) == pytest.approx((1.7228, -1.2878, 0.435)) and f"filled to {share:.2f}" in str(found.notes)
+
+
+def test_a_header_that_names_the_fermi_level_without_subtracting_it(tmp_path, capsys):
+    case = CASES / "B1_shifted_header_says_zero"
+    for beside in ("OUTCAR", "POSCAR"): (tmp_path / beside).write_text((case / beside).read_text())
+    numbers = (case / "planar.dat").read_text().partition("\n")[2]
+    for head, found in {"V - E_F (eV)": FACES, "E_F taken as zero": FACES, "energies vs E_F": FACES, "not relative to E_F": None, "V_vac - E_F = 5.25": None, "E_F = -1.25 eV": None}.items():
+        (tmp_path / "v.dat").write_text(f"# z (A), {head}\n{numbers}")
+        row = profile(tmp_path / "v.dat", capsys)
+        asked = "it is not clear from which zero" in str(row["warnings"])
+        assert (row["work_function"], asked) == ((None, True) if found is None else (pytest.approx(5.55, abs=0.02), False)), head
+
+
 @pytest.mark.parametrize("name", ["D1_LOCPOT_Z/LOCPOT_Z", "G1_average_x_stdout/avg.out", "H1_pw_hubbard/avg.dat", "K1_exponent_without_E/LOCPOT"])
 def test_files_under_any_name_and_by_any_program(name, capsys):
     row = profile(CASES / name, capsys)
@@ -72,6 +104,21 @@ def test_two_columns_may_be_called_locpot_dat(tmp_path, capsys):
     for name, to in {"LOCPOT_Z": "locpot.dat", "OUTCAR": "OUTCAR", "POSCAR": "POSCAR"}.items():
         (tmp_path / to).write_text((case / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert faces(profile(tmp_path / "locpot.dat", capsys)) == FACES
+
+
+WRITTEN = {"PLANAR_AVERAGE.DAT": lambda x: x, "locpot_z.txt": lambda x: x.replace("\n", "\r\n"), "LOCPOT.csv": lambda x: "z,V\n(A),(eV)\n" + "\n".join(map(",".join, map(str.split, x.splitlines()[1:]))),
+           "locpot z.agr": lambda x: f"@ title\n{x}&\n", "LOCPOT-mean": lambda x: x.replace("4.00000", "0.4D+01"), "PLANAR_AVERAGE.dat.xz": lambda x: lzma.compress(x.encode())}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_two_columns_in_another_writing(name, tmp_path, capsys):
+    case = CASES / "A0_control_step_opposite"
+    (folder := tmp_path / "my layer").mkdir()
+    for beside, to in {"OUTCAR": "outcar", "POSCAR": "poscar"}.items(): (folder / to).write_bytes((case / beside).read_bytes().replace(b"\n", b"\r\n"))
+    text = WRITTEN[name]((case / "PLANAR_AVERAGE.dat").read_text())
+    (folder / name).write_bytes(text if isinstance(text, bytes) else b"\xef\xbb\xbf" + text.encode())
+    row = profile(folder / name, capsys)
+    assert faces(row) == FACES and row["formula"] == "MoSSe"
 
 
 def test_levels_are_read_where_the_structure_cannot_be(capsys):

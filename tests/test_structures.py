@@ -1,4 +1,7 @@
 """Files as people have them, in tests/files/structures: each gives the layer of a reference, or is refused truly."""
+import bz2
+import gzip
+import lzma
 import warnings
 
 import numpy as np
@@ -36,6 +39,28 @@ def test_same(predictor, name, reference):
         assert getattr(found, energy) == pytest.approx(getattr(expected, energy), abs=0.002), energy
     told = [str(w.message) for w in heard]
     assert ["equivalent by symmetry" in text for text in told] == [True] * name.startswith("k2"), told
+
+
+WRITTEN = {"lines end as on Windows": ("{}", lambda x: x.replace(b"\n", b"\r\n")), "a mark at the beginning": ("{}", lambda x: b"\xef\xbb\xbf" + x.removeprefix(b"\xef\xbb\xbf")),
+           "tabs": ("{}", lambda x: x.replace(b" ", b"\t")), "blank lines at the end": ("{}", lambda x: x + b"\n \n"), "gzip": ("{}.gz", gzip.compress), "bzip2": ("{}.bz2", bz2.compress),
+           "xz": ("{}.xz", lzma.compress)}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_same_in_another_writing(how, tmp_path, monkeypatch):
+    "However it is packed and its lines end, under a name in capitals or not, by a relative path in a folder whose name has blanks"
+    ending, change = WRITTEN[how]
+    (folder := tmp_path / "my layers").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for reference, names in SAME.items():
+        right = read_layer(CASES / reference)
+        for name in names:
+            path = folder / ending.format(name.replace("/", " ") if "POSCAR" not in name else "POSCAR")
+            for given in (path, path.with_name(path.name.upper()), path.with_name(path.name.lower())):
+                given.write_bytes(change((CASES / name).read_bytes()))
+                with warnings.catch_warnings(action="ignore"): layer = read_layer(given.relative_to(tmp_path))
+                assert (layer.formula, sorted(layer.numbers)) == (right.formula, sorted(right.numbers)), given
+                assert np.allclose([layer.area, layer.thickness, layer.vacuum], [right.area, right.thickness, right.vacuum], atol=1e-4), given
 
 
 @pytest.mark.parametrize("name", REFUSED)

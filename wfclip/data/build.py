@@ -90,7 +90,7 @@ def _database_sources(path: Path, prefix: str = "") -> Iterator[Source]:
     try:
         for row in connect(path).select(include_data=False):
             yield Source(prefix + _read_label(row), str(path), row.id, _labels(row.key_value_pairs))
-    except Exception as error: raise ValueError(f"{path}: not an ASE database ({error}); check the file.") from None
+    except Exception: raise ValueError(f"{path}: not an ASE database; check the file.") from None
 
 def _labels(values: dict) -> dict[str, str]:
     "What the keys of a row say about its part of a split and its prototype."
@@ -144,7 +144,7 @@ def _potential(source: Source, units: str | None) -> Potential:
     if source.row is not None:
         from ase.db import connect
         try: row = connect(source.path).get(id=source.row)
-        except Exception as error: raise ProfileError(f"the row cannot be read ({type(error).__name__}); correct it.") from None
+        except Exception: raise ProfileError("the row cannot be read; correct it.") from None
         return row_potential(row, source.path)
     return read_potential(source.path, source.given.get("units", units), source.given.get("structure"))
 

@@ -44,7 +44,7 @@ class Stream:
         "The next bytes; ProfileError if a compressed file is damaged."
         found, self.rest = self.rest, b""
         try: found += self.file.read(size - len(found)) if len(found) < size else b""
-        except Exception as e: raise ProfileError(f"cannot be read ({e}); the file is damaged, copy it again.") from None
+        except Exception: raise ProfileError("cannot be read, the file is damaged or cut off; copy it again.") from None
         if self.bar is not None: self.bar.update(self.raw.tell() - self.bar.n)
         return found
 

@@ -81,7 +81,8 @@ def plateaus(
     for side, found in (("below", below), ("above", above)):
         if found.std**2 - found.slope**2 * _WIDTH**2 / 12 > (_LEVER * max_slope)**2:  # what the slope leaves of the scatter
             raise ProfileError(f"no vacuum level {side} the layer, the potential scatters by {found.std:.2f} eV where it is "
-                               f"flattest and {_LEVER * max_slope:g} eV is allowed; use LVHAR instead of LVTOT, or a finer grid.")
+                               f"flattest and {_LEVER * max_slope:g} eV is allowed; use LVHAR instead of LVTOT, a finer grid, or a dipole "
+                               "correction whose step is far from the layer.")
         if abs(found.slope) > max_slope:
             cause = _slope_cause((below, above), plateaus(z, phi, edge, np.inf))  # the flattest windows, then the outermost
             raise ProfileError(f"no vacuum level {side} the layer, the slope is {abs(found.slope):.3f} eV/Å where the potential "

@@ -157,7 +157,7 @@ def _place(arrays: tuple, id: str) -> tuple[Layer, str, float, float]:
 def _file_id(path: Path) -> str:
     "A name for a material: that of the file, or of the folder where the file's name is always the same."
     stem = path.name.split(".")[0]
-    fixed = re.fullmatch(r"(?i)locpot.*|vaspout|planar_average|potpavg|avg|average|potential|gpaw|cube|.*_?hartree", stem)
+    fixed = re.fullmatch(r"(?i)locpot.*|vaspout|planar_average|potpavg|avg|average|potential|gpaw|cube|elecstaticpot|pot_es|.*_?hartree", stem)
     return path.absolute().parent.name if fixed else stem.removesuffix("_potential")
 
 # %% ../../nbs/data/01c_readers.ipynb #45aa25df
