@@ -74,20 +74,20 @@ def test_bands_that_smearing_fills_in_part_make_no_metal(capsys):
 @pytest.mark.parametrize("full", [1, 2])
 def test_a_valence_band_may_be_filled_by_any_share(share, full, tmp_path):
     "Everywhere in the plane of wave vectors; with spin-orbit coupling a full level counts 1"
-    text = (CASES / "C1_outcar_methfessel_paxton/OUTCAR").read_text()
+    text = (CASES / "C1_outcar_methfessel_paxton/OUTCAR").read_text(encoding="utf-8")
     for before, after in {"2.00000": full, "1.57800": full * share, "2.07000": full * share}.items(): text = text.replace(f"     {before}\n", f"     {after:.5f}\n")
     for number, band in (("3", "-1.5878"),): text = text.replace(f"{number}     {band}     {full:.5f}", f"{number}     {band}     {full * share:.5f}")
-    (tmp_path / "OUTCAR").write_text(text)
+    (tmp_path / "OUTCAR").write_text(text, encoding="utf-8")
     found = read_outcar(tmp_path / "OUTCAR")
     assert (found.gap, found.vbm, found.cbm) == pytest.approx((1.7228, -1.2878, 0.435)) and f"filled to {share:.2f}" in str(found.notes)
 
 
 def test_a_header_that_names_the_fermi_level_without_subtracting_it(tmp_path, capsys):
     case = CASES / "B1_shifted_header_says_zero"
-    for beside in ("OUTCAR", "POSCAR"): (tmp_path / beside).write_text((case / beside).read_text())
-    numbers = (case / "planar.dat").read_text().partition("\n")[2]
+    for beside in ("OUTCAR", "POSCAR"): (tmp_path / beside).write_text((case / beside).read_text(encoding="utf-8"), encoding="utf-8")
+    numbers = (case / "planar.dat").read_text(encoding="utf-8").partition("\n")[2]
     for head, found in {"V - E_F (eV)": FACES, "E_F taken as zero": FACES, "energies vs E_F": FACES, "not relative to E_F": None, "V_vac - E_F = 5.25": None, "E_F = -1.25 eV": None}.items():
-        (tmp_path / "v.dat").write_text(f"# z (A), {head}\n{numbers}")
+        (tmp_path / "v.dat").write_text(f"# z (A), {head}\n{numbers}", encoding="utf-8")
         row = profile(tmp_path / "v.dat", capsys)
         asked = "it is not clear from which zero" in str(row["warnings"])
         assert (row["work_function"], asked) == ((None, True) if found is None else (pytest.approx(5.55, abs=0.02), False)), head
@@ -115,7 +115,7 @@ def test_two_columns_in_another_writing(name, tmp_path, capsys):
     case = CASES / "A0_control_step_opposite"
     (folder := tmp_path / "my layer").mkdir()
     for beside, to in {"OUTCAR": "outcar", "POSCAR": "poscar"}.items(): (folder / to).write_bytes((case / beside).read_bytes().replace(b"\n", b"\r\n"))
-    text = WRITTEN[name]((case / "PLANAR_AVERAGE.dat").read_text())
+    text = WRITTEN[name]((case / "PLANAR_AVERAGE.dat").read_text(encoding="utf-8"))
     (folder / name).write_bytes(text if isinstance(text, bytes) else b"\xef\xbb\xbf" + text.encode())
     row = profile(folder / name, capsys)
     assert faces(row) == FACES and row["formula"] == "MoSSe"
