@@ -11,7 +11,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("MPLBACKEND", "agg")
 
 
-QUICK = ("calculations", "cli", "config", "format", "fuzz_levels", "house", "import", "known", "records", "reference", "search", "stored")  # files of tests
+QUICK = ("calculations", "cli", "config", "format", "house", "import", "known", "records", "reference")  # files of tests
 
 
 def pytest_collection_modifyitems(items):

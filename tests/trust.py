@@ -20,11 +20,15 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 from project import ROOT
+
+
+LIBRARIES = ("torch", "ase.db", "ase.io.extxyz", "ase.io.vasp", "h5py", "pymatgen.io.cif", "spglib", "vesin", "wfclip.data.check", "wfclip.data.structure")
 
 
 def forked(work: Callable[[], object], seconds: int = 60, memory: int = 8 * 10**9) -> str:
@@ -79,6 +83,7 @@ def stored(n: int) -> Iterator[dict]:
 def damage(n: int) -> Iterator[dict]:
     "Damage to structures and potentials of other programs"
     from damage import STRUCTURES, answer, formats, write_case
+    for name in LIBRARIES: import_module(name)  # once, and not in each process
     known = formats()
     others = [sample.content for sample in known.values()]
 

@@ -76,10 +76,16 @@ def main(
         warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
         return _run(sys.argv[1:] if argv is None else argv)
 
+def _check_folder() -> None:
+    "ValueError if the working folder is gone, where libraries crash."
+    try: os.getcwd()
+    except OSError: raise ValueError("the folder that the shell is in is gone; change to another one.") from None
+
 def _run(argv: list[str]) -> int:
     "Do what the arguments say; the exit code."
     try:
         args = make_parser().parse_args(argv)
+        _check_folder()
         code = args.function(args)
         _flush_stdout()
         return code
