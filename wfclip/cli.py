@@ -26,7 +26,7 @@ from typing import Any
 
 from . import __version__
 from .config import PRESETS, RECIPES, TrainConfig, WFClipConfig
-from .streams import _flush_stdout, _is_pipe, _kept, _open_streams, _print_done, _print_lines, _print_raw, _say, _sentence, printable
+from .streams import _check_folder, _flush_stdout, _is_pipe, _kept, _open_streams, _print_done, _print_lines, _print_raw, _say, _sentence, printable
 
 # %% ../nbs/15_cli.ipynb #cli00002
 _COMMANDS: dict[str, tuple] = {}  # by name: function, help text, example, options
@@ -75,11 +75,6 @@ def main(
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
         return _run(sys.argv[1:] if argv is None else argv)
-
-def _check_folder() -> None:
-    "ValueError if the working folder is gone, where libraries crash."
-    try: os.getcwd()
-    except OSError: raise ValueError("the folder that the shell is in is gone; change to another one.") from None
 
 def _run(argv: list[str]) -> int:
     "Do what the arguments say; the exit code."

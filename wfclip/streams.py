@@ -73,6 +73,12 @@ def _say(text: str) -> None:
     "Tell the user something in a line on stderr."
     with suppress(OSError, ValueError): print(printable(f"wfclip: {text}"), file=sys.stderr, flush=True)
 
+# %% ../nbs/00c_streams.ipynb #0c5e1f19
+def _check_folder() -> None:
+    "ValueError if the working folder is gone."
+    try: os.getcwd()
+    except OSError: raise ValueError("the folder that the shell is in is gone; change to another one.") from None
+
 # %% ../nbs/00c_streams.ipynb #0c5e1f10
 def _sentence(error: ValueError | OSError) -> str:
     "An error in one line."
