@@ -18,6 +18,8 @@ search     one pass over the matrix: torch's sum of the same bytes as 64-bit int
            which holds the matrix in memory in float32
 startup    Python that does nothing; Python that imports torch
 encode     none: structures a second, and by how much the peak of memory grows
+beside     the same prediction with torch's own threads, alone on the machine and beside one and two processes that compute
+large      none: seconds and growth of the peak of memory over the number of atoms
 
 Files are in the system's cache. For the row of faiss: pip install "wfclip[bench]".
 """
@@ -38,6 +40,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -413,10 +416,13 @@ def startup_job(args: argparse.Namespace) -> Iterator[dict]:
     run = lambda *words: lambda _: subprocess.run([sys.executable, *words], env=env, check=True, capture_output=True)
     t = turns(dict(help=run("-m", "wfclip", "--help"), python=run("-c", "pass")), args.repeats)
     yield row("wfclip --help; bare Python", t["help"], t["python"], "≤ 0.3", float(np.median(t["help"] - t["python"])), " s more")
-    command = run("-m", "wfclip", "predict", str(ROOT / "examples/MoS2.cif"))
-    t = turns(dict(predict=command, torch=run("-c", "import torch")), min(args.repeats, 7), 1)
-    seconds = float(np.median(t["predict"]))
-    yield row("wfclip predict MoS2.cif; python -c 'import torch'", t["predict"], t["torch"], "≤ 5", seconds, " s")
+    commands = dict(predict=["predict", str(ROOT / "examples/MoS2.cif")], search=["search", "--work-function", "4.4", "4.6"],
+                    profile=["data", "profile", str(ROOT / "examples/calculations/vasp/WSSe/LOCPOT.gz")])
+    works = {name: run("-m", "wfclip", *words) for name, words in commands.items()}
+    t = turns(works | dict(torch=run("-c", "import torch")), min(args.repeats, 7), 1)
+    yield row("wfclip predict MoS2.cif; python -c 'import torch'", t["predict"], t["torch"], "≤ 1.6")
+    yield row("wfclip search --work-function 4.4 4.6; the same", t["search"], t["torch"])
+    yield row("wfclip data profile LOCPOT.gz; the same", t["profile"], t["torch"])
 
 
 # --- screening
@@ -441,8 +447,58 @@ def encode_job(args: argparse.Namespace) -> Iterator[dict]:
         yield row(name, f"{seconds:.1f} s", figure=n / seconds, unit=" /s")
 
 
+# --- beside other work, and large structures
+
+
+def busy() -> None:
+    "Compute until killed."
+    a = np.ones((300, 300))
+    while True: a @ a
+
+
+def predict_many(threads: int, divided: bool, n: int = 500) -> float:
+    "Seconds for n predictions; divided: every operation of torch is split among its threads, as torch does by itself."
+    torch.set_num_threads(threads)
+    predictor, data = Predictor.from_pretrained(device="cpu"), load_dataset()
+    layers = [data.layer(i) for i in range(n)]
+    predictor.predict(layers[:9])
+    start = time.perf_counter()
+    if divided:
+        with patch("wfclip.encode._spread", map), patch("wfclip.threads.torch.set_num_threads"): predictor.predict(layers)
+    else: predictor.predict(layers)
+    return time.perf_counter() - start
+
+
+def beside_job(args: argparse.Namespace) -> Iterator[dict]:
+    "500 predictions in this program's threads and in torch's, alone and beside others."
+    threads = torch.get_num_threads()
+    for others in range(3):
+        crowd = [get_context("spawn").Process(target=busy, daemon=True) for _ in range(others)]
+        for process in crowd: process.start()
+        times = np.array([[alone(predict_many, threads, divided) for divided in (False, True)] for _ in range(3)])
+        for process in crowd: process.kill()
+        yield row(f"500 predictions beside {others} processes; torch's threads", *times.T, gain=True)
+
+
+def predict_large(cells: int) -> tuple[int, float, float]:
+    "Atoms of a supercell of MoS2, seconds of its prediction, and growth of the peak of memory in MB."
+    predictor, layer = Predictor.from_pretrained(device="cpu"), read_layer(ROOT / "examples/MoS2.cif")
+    predictor.predict(layer)
+    big, start = supercell(layer, cells), time.perf_counter()
+    growth = memory_growth(lambda: predictor.predict(big))
+    return len(big), time.perf_counter() - start, growth
+
+
+def large_job(args: argparse.Namespace) -> Iterator[dict]:
+    "One structure of 12 to 5,043 atoms."
+    for cells in (2, 6, 18, 41):
+        atoms, seconds, growth = alone(predict_large, cells)
+        yield row(f"a prediction of {atoms:,} atoms; peak memory grows by {growth:.0f} MB", f"{seconds:.1f} s", figure=1e3 * seconds / atoms,
+                  unit=" ms an atom")
+
+
 JOBS = dict(structure=structure_job, step=step_job, parts=parts_job, feed=feed_job, search=search_job, startup=startup_job,
-            encode=encode_job)
+            encode=encode_job, beside=beside_job, large=large_job)
 
 
 def about(args: argparse.Namespace) -> dict:

@@ -62,7 +62,9 @@ def _encode_pieces(forward: Callable[[np.ndarray], Any], n_atoms: np.ndarray, in
     def encoded(part: np.ndarray) -> Any:
         try: return forward(part)
         except RuntimeError as error:
-            if len(part) == 1 or "memory" not in str(error): raise
+            if "memory" not in str(error): raise
+            if len(part) == 1:
+                raise ValueError(f"a crystal of {n_atoms[part[0]]} atoms does not fit into memory; give a smaller cell of it.") from None
         return _joined([encoded(half) for half in np.array_split(part, 2)])
     sizes = np.asarray(n_atoms)
     with _shown(sizes[index]) as done:
