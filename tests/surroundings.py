@@ -14,14 +14,15 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from project import ROOT
 
 ODD = os.fsdecode(b'a,"b\n\x1b[31mr\xe9d')  # a name with a comma, a quote, a line break, an escape sequence, and a byte that is no UTF-8
-TABLE = r"\Astructure.*\n.*\n(WSSe|a,\"b\\n\\x1b\[31mr\\udce9d) .*\n[^\x1b]*\Z"
+TABLE = r"\Astructure[^\x1b]*\n(WSSe|a,\"b\\n\\x1b\[31mr\\udce9d) [^\x1b]*\Z"
 ROWS = r'\Aid,.*\n("a,""b\n\x1b\[31mr\udce9d"|WSSe|graphene),.*\n'
 
 
@@ -107,7 +108,8 @@ CASES = {
     "shell: no terminal, no home": Case("env -u HOME -u TERM wfclip predict WSSe.cif", out=TABLE),
     "shell: no temporary folder": Case("TMPDIR=/none wfclip search --work-function 4 5", out="rank"),
     "shell: a narrow terminal": Case("COLUMNS=1 wfclip --help && COLUMNS=x wfclip predict --help", out="usage"),
-    "shell: a folder that is gone": Case('mkdir OUT && cd OUT && rmdir ../OUT && wfclip predict "$HERE/WSSe.cif"', **sentence("the folder that the shell is in is gone")),
+    "shell: a folder that is gone": Case('mkdir OUT && cd OUT && rmdir ../OUT && wfclip predict "$HERE/WSSe.cif"',
+                                         **sentence("the folder that the shell is in is gone")),
     "shell: warnings are errors": Case("PYTHONWARNINGS=error wfclip predict WSSe.cif", (0, 2)),
     "shell: without asserts and docstrings": Case("PYTHONOPTIMIZE=2 wfclip predict WSSe.cif", out=TABLE),
     "shell: hash seed": Case("PYTHONHASHSEED=1 wfclip predict WSSe.cif", out=TABLE),
@@ -184,19 +186,17 @@ def try_one(name: str, here: Path) -> str:
 def try_all(*words: str) -> Iterator[dict]:
     "How many of the cases whose name holds one of the words were tried and failed, by kind; what is wrong goes to stderr"
     names = [name for name in CASES if not words or any(word in name for word in words)]
-    found: dict[str, Counter] = {}
     with tempfile.TemporaryDirectory() as folder:
         here = prepare(Path(folder))
-        for name in names:
-            kind = name.partition(":")[0]
-            if kind in ("full folder", "read-only folder"):
+        for kind, group in groupby(names, lambda name: name.partition(":")[0]):
+            found = Counter(tried=0, failed=0)
+            for name in group:
                 try:
-                    with mounted(here): wrong = try_one(name, here)
+                    with mounted(here) if kind in ("full folder", "read-only folder") else nullcontext(): wrong = try_one(name, here)
                 except PermissionError: continue
-            else: wrong = try_one(name, here)
-            if wrong: print(wrong.encode("ascii", "backslashreplace").decode(), file=sys.stderr, flush=True)
-            found.setdefault(kind, Counter()).update(tried=1, failed=bool(wrong))
-    for kind, count in found.items(): yield dict(kind=kind, **count)
+                if wrong: print(wrong.encode("ascii", "backslashreplace").decode(), file=sys.stderr, flush=True)
+                found.update(tried=1, failed=bool(wrong))
+            yield dict(kind=kind, **found)
 
 
 def main(*words: str) -> None:

@@ -141,10 +141,12 @@ def main():
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=args.tree, capture_output=True, text=True).stdout.strip()
     for kind in args.only:
         start = time.perf_counter()
-        rows = list(KINDS[kind](getattr(args, kind, 0)))
-        content = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
-        content.setdefault(args.name, {})[kind] = dict(commit=commit, seconds=round(time.perf_counter() - start), rows=rows)
-        args.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        rows: list[dict] = []
+        for row in KINDS[kind](getattr(args, kind, 0)):
+            rows.append(row)
+            content = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
+            content.setdefault(args.name, {})[kind] = dict(commit=commit, seconds=round(time.perf_counter() - start), rows=rows)
+            args.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(kind, json.dumps(rows), flush=True)
 
 
