@@ -28,7 +28,8 @@ from .format import Entry, join_datasets, open_dataset, write_dataset
 from .layer import StructureError
 from .levels import pw_outputs
 from .profile import _EDGE, Profile, ProfileError
-from .readers import Potential, read_potential, row_potential
+from .readers import _MOST_TEXT, Potential, read_potential, row_potential
+from .sniff import _check_kind, _is_table
 from ..energies import EQUAL, MIN_GAP, POLAR
 from ..files import _naming, owned, printable, read_json, write_json, write_text
 
@@ -69,10 +70,27 @@ def _folder_sources(folder: Path, names: list[str], root: Path) -> Iterator[Sour
     for stem, n in sorted(named.items()): yield Source(label(stem), str(folder / n))
     for n in find(r".*\.db"): yield from _database_sources(folder / n, label(n.rsplit(".", 1)[0]) + "/")
     if not fixed and not named and (problem := _lacking(folder, sorted(names), bool(find(_LEFT)))):
-        yield Source(label("."), str(folder), problem=problem)
+        tables, unread = _under_other_names(folder, sorted(names))
+        if len(tables) == 1: yield Source(label("."), str(tables[0]))
+        else: yield Source(label("."), str(folder), problem=unread or problem)
 
 
 # %% ../../nbs/data/06_build.ipynb #425f4f7a
+def _under_other_names(folder: Path, names: list[str]) -> tuple[list[Path], str]:
+    "Tables in a folder that can be read as a potential, and what else is told of its files, if there is more or less than one."
+    tables = []
+    told = ""
+    for path in (folder / n for n in names):
+        if not path.is_file() or path.stat().st_size > _MOST_TEXT: continue
+        try: _check_kind(path)
+        except ProfileError as error: told = f"{path.name} is {error}" if str(error).startswith(("a file of", "a binary grid", "a macroscopic")) else told
+        if not _is_table(path): continue
+        try: read_potential(path)
+        except ProfileError: continue
+        tables.append(path)
+    if len(tables) > 1: told = f"{' and '.join(p.name for p in tables)} may each be the potential; name one of them in a table."
+    return tables, told
+
 def _lacking(folder: Path, names: list[str], vasp: bool) -> str:
     "What is missing in a folder with a calculation without a potential; empty if there is none."
     if vasp: return "no potential in this folder; write it with LVHAR = .TRUE. (wfclip data inputs)."

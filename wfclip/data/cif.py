@@ -125,7 +125,7 @@ def _cif_block(text: str, source: str) -> Any:
     if repairs: warnings.warn(printable(told.replace("..", ".")), stacklevel=2)
     return structure
 
-_MOST_LINES = 50_000  # of a block, texts counted as one: pymatgen takes 2 s for so many
+_MOST_LINES = 20_000  # of a block, texts counted as one: pymatgen takes a second for so many
 
 def _cif_blocks(text: str, source: str) -> Iterator[Callable]:
     "For each block of a CIF that has atoms, a function that returns its structure."
