@@ -7,6 +7,8 @@ there, and neither is the repository: each notebook runs in an empty folder, its
 shows as a command is a shell cell (%%sh) and runs in a shell, as it stands; it may fail only where the cell says so.
 Commands in the text of any page are at least such as the program takes.
 """
+import ast
+import builtins
 import json
 import re
 import shlex
@@ -17,7 +19,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from packaging.requirements import Requirement
-from project import NAMES, NOTEBOOKS, ROOT, python
+from project import NAMES, NOTEBOOKS, ROOT, code_cells, python
 
 from wfclip.cli import make_parser
 
@@ -112,3 +114,16 @@ def test_first_pages_begin_with_the_examples():
         shown = commands(ROOT / f"nbs/{name}.ipynb")
         assert next(words for words in shown if words[0] != "--version") == ["examples"], name
         assert len(shown) > 5
+
+
+@pytest.mark.parametrize("name", ("quickstart", "tutorials/00a_cif", "tutorials/02_vasp", "tutorials/03_espresso", "tutorials/08_own_property"))
+def test_what_is_shown_needs_nothing_that_is_hidden(name):
+    known, lacking = set(dir(builtins)), []
+    for source in (cell["source"] for cell in code_cells(ROOT / f"nbs/{name}.ipynb")):
+        if source.startswith("%%") or re.search(r"^#\|\s*(hide|code-fold)", source, re.M): continue
+        nodes = list(ast.walk(ast.parse(source)))
+        known |= {alias.asname or alias.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
+        known |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        known |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)} | {node.arg for node in nodes if isinstance(node, ast.arg)}
+        lacking += [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in known]
+    assert not lacking
