@@ -202,6 +202,7 @@ def _cube(path: Path, **options: Any) -> Potential: return _read_grid(path, cube
 
 # %% ../../nbs/data/01c_readers.ipynb #ead2c364
 _MOST_TEXT = 2_000_000  # bytes of a one-dimensional profile: more is something else
+_MOST_ROWS = 50_000  # lines of one
 
 def _text_rows(path: Path) -> tuple[list[str], str]:
     "The lines of a text that hold its numbers, and what is said about them."
@@ -209,6 +210,7 @@ def _text_rows(path: Path) -> tuple[list[str], str]:
     if len(text) == _MOST_TEXT: raise ProfileError("too large for a profile of two columns; check the file.")
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"): raise ProfileError("a text in UTF-16; save it as UTF-8.")
     lines = [line.strip() for line in text.decode("utf-8-sig", errors="replace").replace('"', "").splitlines()]
+    if len(lines) > _MOST_ROWS: raise ProfileError(f"{len(lines)} lines are too many for a profile of two columns; check the file.")
     if any("Program AVERAGE" in line for line in lines[:20]):  # what average.x prints
         rows = [line for line in lines if re.fullmatch(rf"{_FLOAT}(\s+{_FLOAT}){{2}}", line)]
         if not rows: raise ProfileError("an output of average.x without its three columns; give avg.dat, which it wrote.")
