@@ -180,6 +180,7 @@ class Predictor:
         self.methods = [m for m in METHODS if m != "head" or self.model.heads]
 
     @classmethod
+    @_undivided()
     def from_pretrained(cls,
         folder: str | os.PathLike | None = None,  # run folder of `train`; None: the weights inside the package
         device: str | None = None,  # None: CUDA if there is a GPU

@@ -6,8 +6,10 @@
 __all__ = []
 
 # %% ../../nbs/data/00c_cif.ipynb #cif00003
+import math
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -45,7 +47,7 @@ def _check_elements(block: dict):
 # %% ../../nbs/data/00c_cif.ipynb #cif00012
 def _stated_formula(block: dict) -> dict[str, float]:
     "The formula that a block states, elements and their numbers; empty if it states none that can be compared."
-    from pymatgen.core import Element
+    from ase.data import atomic_numbers
     for key in ("_chemical_formula_sum", "_chemical_formula_structural"):
         text = block.get(key)
         if not isinstance(text, str): continue
@@ -55,15 +57,13 @@ def _stated_formula(block: dict) -> dict[str, float]:
         for symbol, number in re.findall(r"([A-Z][a-z]?)\s*([\d.]*)", text):
             symbol = "H" if symbol in ("D", "T") else symbol
             found[symbol] = found.get(symbol, 0) + float(number or 1)
-        if all(map(Element.is_valid_symbol, found)) and words != ["UNKNOWN"]: return found
+        if found.keys() <= atomic_numbers.keys() and words != ["UNKNOWN"]: return found
     return {}
 
 def _contradicts(structure: Any, stated: dict[str, float]) -> bool:
     "Whether an ordered structure has other elements than a formula, or in other proportions."
-    found: dict[str, float] = {}
-    for site in structure:
-        symbol = "H" if site.specie.symbol in ("D", "T") else site.specie.symbol
-        found[symbol] = found.get(symbol, 0) + 1
+    symbols = (site.specie.symbol if hasattr(site, "specie") else site.symbol for site in structure)
+    found = Counter("H" if symbol in ("D", "T") else symbol for symbol in symbols)
     if not stated or not sum(stated.values()): return False
     share = lambda of: {s: n / sum(of.values()) for s, n in of.items() if n}
     a, b = map(share, (found, stated))
@@ -112,6 +112,73 @@ def _in_words(warning: str) -> str:
     text = " ".join(warning.split())
     return next((re.sub(pattern, ours, text) for pattern, ours in _WORDS.items() if re.fullmatch(pattern, text)), "something in it had to be corrected")
 
+# %% ../../nbs/data/00c_cif.ipynb #c1f0a002
+_TOKEN = re.compile(r"""'[^'\n]*'(?=\s|$)|"[^"\n]*"(?=\s|$)|[^\s'"#;]\S*|\S+""")
+_PLAIN_SITE = re.compile(r"_atom_site_(label|type_symbol|fract_[xyz]|occupancy|symmetry_multiplicity|(adp|thermal_displace)_type|"
+                         r"[ub]_iso_or_equiv|wyckoff_symbol)")
+
+def _table(text: str) -> tuple[dict[str, str], list[dict[str, list[str]]]] | None:
+    "The items of a block by name, and its loops as columns by name; None if it is not plain."
+    items: dict[str, str] = {}
+    loops = []
+    for k, part in enumerate(re.split(r"(?m)^loop_\s*$", re.sub(r"(?m)^\s*#.*$", "", text))):
+        words = _TOKEN.findall(part)
+        names = []
+        while k and len(names) < len(words) and words[len(names)].startswith("_"): names.append(words[len(names)])
+        end = next((i for i in range(len(names), len(words)) if words[i].startswith(("_", "data_"))), len(words))
+        values = [w.strip("'\"") for w in words[len(names):end]]
+        if k and (not names or not values or len(values) % len(names)): return None
+        if k: loops.append({name: values[i::len(names)] for i, name in enumerate(names)})
+        rest = [w for w in words[end:] if not w.startswith("data_")]
+        if len(rest) % 2 or not all(name.startswith("_") for name in rest[::2]): return None
+        items |= {name: value.strip("'\"") for name, value in zip(rest[::2], rest[1::2])}
+    return items, loops
+
+# %% ../../nbs/data/00c_cif.ipynb #c1f0a003
+_GROUPS = re.compile(r"(?i)_(symmetry_|space_group_)(space_group_name_h-m|name_h-m_alt|int_tables_number|it_number|name_hall|space_group_name_hall)")
+_OPERATIONS = {"_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz"}
+
+def _without_symmetry(items: dict[str, str], loops: list[dict[str, list[str]]]) -> bool:
+    "Whether a block has the identity as its only operation, and no group but P 1."
+    groups = [value.replace(" ", "").upper() for name, value in items.items() if _GROUPS.fullmatch(name)]
+    operations = [v for table in (items, *loops) for name in _OPERATIONS & table.keys() for v in ([table[name]] if table is items else table[name])]
+    identity = [o.replace(" ", "").lower() for o in operations] in ([], ["x,y,z"])
+    return identity and bool(groups or operations) and set(groups) <= {"P1", "1"}
+
+def _listed(text: str) -> Any:
+    "The ASE atoms of a block that lists them plainly; None if there is more to it."
+    from ase import Atoms
+    from ase.data import atomic_numbers
+    table = _table(text)
+    if table is None or not _without_symmetry(*table): return None
+    sites = [loop for loop in table[1] if "_atom_site_fract_x" in loop]
+    if len(sites) != 1 or not all(map(_PLAIN_SITE.fullmatch, sites[0])): return None
+    symbols = sites[0].get("_atom_site_type_symbol") or [re.sub(r"\d+$", "", label) for label in sites[0].get("_atom_site_label", "")]
+    try:
+        f = np.array([sites[0][f"_atom_site_fract_{c}"] for c in "xyz"], float).T
+        full = np.array(sites[0].get("_atom_site_occupancy", []), float)
+        cell = [float(table[0][f"_cell_{c}"]) for c in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")]
+    except (KeyError, ValueError): return None
+    for ideal in (1 / 3, 2 / 3): f[np.abs(f / ideal - 1) <= 1e-4] = ideal  # as pymatgen does
+    known = set(symbols) <= atomic_numbers.keys() - {"X"}
+    if not known or (full != 1).any() or not _sound(cell, f): return None
+    atoms = Atoms(symbols, scaled_positions=f, cell=cell, pbc=True)
+    return None if len(atoms) > 2000 or _crowded(atoms) or _contradicts(atoms, _stated_formula(table[0])) else atoms
+
+# %% ../../nbs/data/00c_cif.ipynb #c1f0a004
+def _sound(cell: list[float], f: np.ndarray) -> bool:
+    "Whether lengths, angles and coordinates are those of a crystal, so that nothing has to be said about them."
+    lengths, angles = cell[:3], cell[3:]
+    return all(map(math.isfinite, [*cell, *f.flat])) and min(lengths) > .5 and max(lengths) < 1e4 and min(angles) > 20 and max(angles) < 160
+
+def _crowded(atoms: Any) -> bool:
+    "Whether two atoms may be closer than atoms can be, by their coordinates along the three directions."
+    f = atoms.get_scaled_positions(wrap=False)
+    off = f[:, None] - f
+    off -= np.round(off)
+    d = np.sqrt(((off @ atoms.cell.array)**2).sum(-1)) + 9 * np.eye(len(f))
+    return bool((d < 2 * _SAME).any())
+
 # %% ../../nbs/data/00c_cif.ipynb #cif00017
 def _cif_block(text: str, source: str) -> Any:
     "The pymatgen structure of a block; StructureError if it contradicts itself."
@@ -125,6 +192,10 @@ def _cif_block(text: str, source: str) -> Any:
     if repairs: warnings.warn(printable(told.replace("..", ".")), stacklevel=2)
     return structure
 
+def _cif_atoms(text: str, source: str) -> Any:
+    "The atoms of a block: those that it lists, where that is all there is to it, or what pymatgen makes of it."
+    return _listed(text) or _cif_block(text, source)
+
 _MOST_LINES = 20_000  # of a block, texts counted as one: pymatgen takes a second for so many
 
 def _cif_blocks(text: str, source: str) -> Iterator[Callable]:
@@ -136,4 +207,4 @@ def _cif_blocks(text: str, source: str) -> Iterator[Callable]:
         if "_atom_site_label" not in block: block = block.replace("_atom_site_type_symbol", "_atom_site_label")
         if "_atom_site_label" not in block: continue
         if "_atom_site_fract_x" not in block: raise StructureError("no fractional coordinates; give them in the CIF.", source)
-        yield partial(_cif_block, block, source)
+        yield partial(_cif_atoms, block, source)
