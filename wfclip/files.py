@@ -13,6 +13,7 @@ import gzip
 import json
 import lzma
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -68,6 +69,13 @@ def write_atomic(
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > _ABANDONED: left.unlink()
     return result
+
+# %% ../nbs/00a_files.ipynb #06822e7e
+def _remove_folder(folder: Path) -> None:
+    "Remove a folder with all that is in it, and what a kill has left of earlier ones; half of it is never seen."
+    gone = folder.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{folder.name}")
+    with suppress(OSError): os.replace(folder, gone)
+    for left in (folder, *folder.parent.glob(f".tmp-*-{escape(folder.name)}")): shutil.rmtree(left, ignore_errors=True)
 
 # %% ../nbs/00a_files.ipynb #e7663596
 def write_text(

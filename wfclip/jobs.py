@@ -9,7 +9,6 @@ __all__ = ['share_device', 'Job', 'Tally', 'run_job']
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from .files import _naming, owned, read_json, write_json, write_text
+from .files import _naming, _remove_folder, owned, read_json, write_json, write_text
 
 # %% ../nbs/12c_jobs.ipynb #6e8224d0
 def _process_share() -> tuple[int, int]:  # number of this process, from 0; how many there are
@@ -171,7 +170,7 @@ def _join_shards(
         note, text = _receipt(job)
         if world > 1: write_text(note, text)
         else: note.unlink(missing_ok=True)
-        shutil.rmtree(job.folder, ignore_errors=True)
+        _remove_folder(job.folder)
     return Tally(sum(t.good for t in tallies), sum(t.bad for t in tallies))
 
 # %% ../nbs/12c_jobs.ipynb #4bc2c4a8
@@ -191,7 +190,7 @@ def run_job(
 def _do_share(job, cut, work, write, report, rank, world) -> Tally | None:
     "The same, in a process that is the only one to do this share."
     if _is_finished(job):
-        shutil.rmtree(job.folder, ignore_errors=True)
+        _remove_folder(job.folder)
         report(f"{job.out}: complete already; remove it to make it again.")
         return None
     _work_off(job, cut, work, rank, world)

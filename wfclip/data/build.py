@@ -10,7 +10,6 @@ import csv
 import hashlib
 import os
 import re
-import shutil
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ from .profile import _EDGE, Profile, ProfileError
 from .readers import _MOST_TEXT, Potential, read_potential, row_potential
 from .sniff import _check_kind, _is_table
 from ..energies import EQUAL, MIN_GAP, POLAR
-from ..files import _naming, owned, printable, read_json, write_json, write_text
+from ..files import _naming, _remove_folder, owned, printable, read_json, write_json, write_text
 
 # %% ../../nbs/data/06_build.ipynb #49fafc23
 @dataclass(frozen=True)
@@ -457,7 +456,7 @@ def _build(out: Path, folder: Path, tolerance: float, about: dict, **how: Any) -
     report = _join(out, [f for f in files if f.exists()], records, tolerance, about)
     write_json(f"{out}.report.json", report)
     write_text(f"{out}.report.txt", "\n".join(report_lines(report)) + "\n")
-    if report["accepted"]: shutil.rmtree(folder)
+    if report["accepted"]: _remove_folder(folder)
     return report
 
 # %% ../../nbs/data/06_build.ipynb #d195f3f7
