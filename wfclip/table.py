@@ -13,6 +13,7 @@ from textwrap import wrap
 
 from .known import _FORCE_NOTE, _MAX_SHIFT, _MAX_STRAIN, Known, _force_mark
 from .predict import Prediction, _computed_bands
+from .streams import printable
 
 # %% ../nbs/12h_table.ipynb #tbl00006
 _ID = 13  # columns of the name, which may be longer
@@ -62,9 +63,10 @@ def _rows(p: Prediction, width: int) -> Iterator[str]:
         lines = [(f"{p.id:{_ID}} {p.formula:12}" + _energies(p, star) + _gap(p), _details(p))]
         if p.known: lines.append(_known_line(p.known))
     for energies, details in lines:
+        energies, details = printable(energies), printable(details)
         if len(energies) + len(details) + 5 <= width: yield f"{energies:94} | {details}".rstrip(" |")
         else: yield from (energies.rstrip(), *_wrapped(details, width, "    "))
-    for warning in p.warnings: yield from _wrapped(f"! {warning}", width, "  ")
+    for warning in p.warnings: yield from _wrapped(printable(f"! {warning}"), width, "  ")
 
 def _terminal_width() -> int:
     "Columns of the terminal; 96 where the output goes elsewhere."
