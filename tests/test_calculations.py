@@ -106,7 +106,8 @@ def test_two_columns_may_be_called_locpot_dat(tmp_path, capsys):
     assert faces(profile(tmp_path / "locpot.dat", capsys)) == FACES
 
 
-WRITTEN = {"PLANAR_AVERAGE.DAT": lambda x: x, "locpot_z.txt": lambda x: x.replace("\n", "\r\n"), "LOCPOT.csv": lambda x: "z,V\n(A),(eV)\n" + "\n".join(map(",".join, map(str.split, x.splitlines()[1:]))),
+WRITTEN = {"PLANAR_AVERAGE.DAT": lambda x: x, "locpot_z.txt": lambda x: x.replace("\n", "\r\n"),
+           "LOCPOT.csv": lambda x: "z,V\n(A),(eV)\n" + "\n".join(map(",".join, map(str.split, x.splitlines()[1:]))),
            "locpot z.agr": lambda x: f"@ title\n{x}&\n", "LOCPOT-mean": lambda x: x.replace("4.00000", "0.4D+01"), "PLANAR_AVERAGE.dat.xz": lambda x: lzma.compress(x.encode())}
 
 
