@@ -165,7 +165,9 @@ def _open_dataset(name: str) -> Any:
     _option("--preset", choices=PRESETS, help="wfclip, or paper: the published method and recipe (default: wfclip)"),
     *map(_training_option, _TRAINING),
     _option("--out", metavar="RUN", help="run folder (default: runs/PRESET-SPLIT-SEED)"),
-    _option("--resume", action="store_true", help="continue the run in --out where it was stopped"), _DEVICE)
+    _option("--resume", action="store_true", help="continue the run in --out where it was stopped"),
+    _option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there is a GPU). On a machine that does something else too, set "
+            "OMP_NUM_THREADS=1: threads that wait for each other take several times as long"))
 def _train(args: argparse.Namespace) -> int:
     from wfclip.nn.distributed import in_group, process_group, rank, together
     from wfclip.train import train
@@ -484,8 +486,7 @@ def _data_build(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from wfclip.check import check_files
     from wfclip.files import WEIGHTS
-    path = Path(args.path or WEIGHTS)
-    problems, notes = check_files(path)
+    problems, notes = check_files(path := Path(args.path or WEIGHTS))
     for note in notes: _say(note)
     _print_lines(problems)
     _print_lines([f"{path}: {_counted(problems)}"])
