@@ -8,6 +8,8 @@ __all__ = ['describe', 'check_dataset', 'export_dataset']
 # %% ../../nbs/data/07_export.ipynb #c656df2a
 import csv
 import os
+import shutil
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -100,11 +102,17 @@ def export_dataset(
     data: WorkFunctionDataset,  # n materials
     folder: str | os.PathLike,  # to write to; made if it is not there, but it must be empty
 ) -> Path:  # the folder
-    "Write a dataset as extended XYZ and CSV; ValueError if there is something in the folder."
+    "Write a dataset as extended XYZ and CSV, completely or not at all; ValueError if there is something in the folder."
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: not empty; name a new folder.")
-    with _naming(folder, folder): _export(data, folder)
+    temporary = folder.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{folder.name}")
+    try:
+        with _naming(folder, temporary):
+            _export(data, temporary)
+            if folder.exists(): folder.rmdir()  # empty
+            os.replace(temporary, folder)
+    finally: shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 # %% ../../nbs/data/07_export.ipynb #e068687e
