@@ -256,7 +256,8 @@ def predict_intervals(
                 for k in range(len(features.members["work_function"]))]
         said = {name: torch.stack([e[name] for e in each]) for name in energy_names("predicted")}
     ends = {k: bank.calibration.interval(method, k, coverage, energies[k], sigma, said.get(k)) for k in energy_names("predicted")}
-    return ends | dict(gap=tuple(t.clamp(min=0) for t in ends["gap"]))
+    low, high = ends["gap"]
+    return ends | dict(gap=(low.clamp(min=0), high.clamp(min=0)))
 
 # %% ../nbs/10a_bank.ipynb #01da0c07
 _TENSORS = ("p_cry", "p_prof", "shape", "phi", "residual", "wells", "faces", "energies")

@@ -126,9 +126,9 @@ def _disguises(layer: Layer, rng: np.random.Generator) -> Iterator[tuple[str, An
     def atoms():
         a = layer.to_atoms()
         a.pbc = True
-        a.cell[2, 2] = layer.thickness + 15
+        a.cell.array[2, 2] = layer.thickness + 15
         return a
-    yield "turned in space", _mapped(atoms(), Rotation.random(None, int(rng.integers(2**31))).as_matrix())
+    yield "turned in space", _mapped(atoms(), Rotation.random(None, int(rng.integers(2**31))).as_matrix())  # pyright: ignore
     yield "mirrored within its plane", _mapped(atoms(), np.diag([-1, 1, 1]))
     yield _TURNED, _mirrored(atoms())
     yield "normal along a", _mapped(_in_cell(atoms(), [[0, 0, 1], [1, 0, 0], [0, 1, 0]]), [[0, 0, 1], [1, 0, 0], [0, 1, 0]])

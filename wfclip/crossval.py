@@ -184,5 +184,5 @@ def fold_coverage(
     score = energy_scores(left_out.predicted, left_out.truth, sigma)[energy]
     scores = calibration.scores[f"head.{energy}"]
     if not own: return score <= conformal_radius(scores, coverage)
-    radius = [conformal_radius(scores[calibration.fold != k], coverage) for k in range(int(calibration.fold.max()) + 1)]
+    radius = [conformal_radius(scores[calibration.fold != k], coverage) for k in range(int(calibration.fold.max()) + 1)]  # pyright: ignore
     return score <= torch.tensor(radius)[left_out.fold]

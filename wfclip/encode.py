@@ -57,7 +57,7 @@ def _joined(parts: Sequence[Any]) -> Any:
     return torch.cat(list(parts))
 
 def _encode_pieces(forward: Callable[[np.ndarray], Any], n_atoms: np.ndarray, index: np.ndarray, max_atoms: int,
-                   spread: Callable[[Callable, Iterable], Iterable] = map) -> Any:
+                   spread: Callable[..., Iterable] = map) -> Any:
     "What `forward` makes of the crystals in `index`, piece by piece, in halves where memory does not suffice."
     def encoded(part: np.ndarray) -> Any:
         try: return forward(part)

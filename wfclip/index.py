@@ -79,7 +79,7 @@ def open_index(
         raise ValueError(f"{path}: a safetensors file, but not an index of the format {_INDEX_FORMAT}.")
     if any(not isinstance(about.get(k, ""), str) for k in ("side", "model", "note")) or any(layout[k]["dtype"] != _DTYPES[kind] for k, kind in _COLUMNS.items() if k in layout):
         raise ValueError(f"{path}: damaged, its columns or what it says of itself are not those of an index; build it again.")
-    columns = {name: np.memmap(path, kind, "c", start + layout[name]["data_offsets"][0], tuple(layout[name]["shape"]))
+    columns: dict[str, np.ndarray] = {name: np.memmap(path, kind, "c", start + layout[name]["data_offsets"][0], tuple(layout[name]["shape"]))
                for name, kind in _COLUMNS.items() if name in layout}
     columns.setdefault("fmax", np.broadcast_to(np.float32(np.nan), len(columns["n_atoms"])))
     if len({len(column) for name, column in columns.items() if name != "text"}) > 1:

@@ -8,7 +8,7 @@ __all__ = ['Match', 'match_layers', 'Known', 'KnownLayers']
 # %% ../nbs/12d_known.ipynb #efe1e87b
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def _lattice_maps(a: np.ndarray, b: np.ndarray, m: int, most: float = _MAX_STRAI
     "All H [K, 2, 2] with b = H a F and |det H| = m, for reduced a and b, and the strains [K, 2] of F, larger first."
     length = np.linalg.norm(b, axis=1)
     reach = int(1.1 * length.max() / np.linalg.svd(a, compute_uv=False)[-1]) + 1
-    points = np.stack(np.mgrid[-reach:reach + 1, -reach:reach + 1], -1).reshape(-1, 2)
+    points = np.mgrid[-reach:reach + 1, -reach:reach + 1].reshape(2, -1).T
     off = np.linalg.norm(points @ a, axis=1)[:, None] / length
     first, second = (points[ok] for ok in (np.abs(1 / np.maximum(off, .1) - 1) <= most + 1e-9).T)
     area = np.outer(first[:, 0], second[:, 1]) - np.outer(first[:, 1], second[:, 0])
@@ -193,7 +193,7 @@ class KnownLayers:
         nearest = min(m.distance for m, _ in found)
         force = lambda i: self.fmax(self.data.ids[i]) or 0.
         match, i = min((pair for pair in found if pair[0].distance < nearest + .05), key=lambda pair: force(pair[1]))
-        value = {k: _value(self.data.properties[k][i]) for k in (*_COMPUTED, "fmax")}
+        value: dict[str, Any] = {k: _value(self.data.properties[k][i]) for k in (*_COMPUTED, "fmax")}
         if match.flipped: value |= {k: value[other] for k, other in _FLIPPED.items()} | dict(step=-value["step"])
         about = ", ".join(filter(None, (self.data.about.get(k) for k in ("name", "functional"))))
         return Known(self.data.ids[i], self.data.prototypes[i], about or self.data.path.name, match, **value)

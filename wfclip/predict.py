@@ -121,7 +121,7 @@ class Prediction:
         layer = self.layer if self.faces_known else None  # else the profile may be upside down
         known = self.known and (self.known.phi_bottom, self.known.phi_top)
         if known and not self.faces_known: known = min(known), max(known)
-        computed = dict(zip(("phi_bottom", "phi_top"), known)) if known else None
+        computed: dict[str, float] | None = dict(zip(("phi_bottom", "phi_top"), known)) if known else None
         return plot_profile(self.profile, layer, neighbors=self.parts, intervals=self.intervals, computed=computed, ax=ax)
 
 # %% ../nbs/12_predict.ipynb #e4d0014f

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from io import TextIOBase
+from io import TextIOBase, TextIOWrapper
 from pathlib import Path
 from stat import S_ISFIFO, S_ISSOCK
 
@@ -44,7 +44,7 @@ def _open_streams() -> None:
     if sys.stdout is None: sys.stdout = _Closed()
     if sys.stderr is None: sys.stderr = open(os.devnull, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="wfclip")
+        if isinstance(stream, TextIOWrapper): stream.reconfigure(errors="wfclip")
 
 # %% ../nbs/00c_streams.ipynb #0c5e1f0c
 def _flush_stdout() -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -157,7 +157,7 @@ class _Classroom:
         index: np.ndarray,  # layers [B]
     ) -> tuple[torch.Tensor, torch.Tensor]:  # of their N atoms [N, T], of the layers [B, 3 T]
         "What the teacher says of some layers."
-        rows = np.concatenate([np.arange(self.ptr[i], self.ptr[i + 1]) for i in index])
+        rows = np.concatenate([np.arange(int(self.ptr[i]), int(self.ptr[i + 1])) for i in index])
         return self.atoms[rows], self.layers[index]
 
     def loss(self,
@@ -166,7 +166,8 @@ class _Classroom:
     ) -> torch.Tensor:  # scalar
         "How far the student is from the teacher."
         said = student(self.store.gather(index))
-        return sum(smooth_l1_loss(s.float(), t) for s, t in zip(said, self.targets(index)))
+        atoms, mean = (smooth_l1_loss(s.float(), t) for s, t in zip(said, self.targets(index)))
+        return atoms + mean
 
     @torch.no_grad()
     def examine(self,
@@ -193,11 +194,11 @@ def teach(
     out = Path(out)
     torch.manual_seed(teaching.seed)
     student = _Student(config, lessons.features.shape[1])
-    about |= dict(teaching=asdict(teaching), lessons=len(lessons.layers))
-    if start is not None: about["before"] = _go_on(student, Path(start))
+    told: dict[str, Any] = about | dict(teaching=asdict(teaching), lessons=len(lessons.layers))
+    if start is not None: told["before"] = _go_on(student, Path(start))
     room = _Classroom(lessons, teaching, config.cutoff)
     optimizer = torch.optim.AdamW(_parameter_groups(student, teaching.weight_decay), lr=teaching.lr, fused=True)
-    records = _continue(student, optimizer, out, about)
+    records = _continue(student, optimizer, out, told)
     (out / "last").mkdir(parents=True, exist_ok=True)
     with tqdm(total=teaching.epochs, initial=len(records), unit="epoch", disable=not progress) as bar:
         while len(records) < teaching.epochs:
@@ -205,7 +206,7 @@ def teach(
             unknown, numbers = room.examine(student)
             records.append(dict(epoch=len(records) + 1, loss=loss, R2=float(1 - unknown.mean())))
             write_json(out / "learnt.json", dict(records=records) | _report(unknown, numbers))
-            _keep(student, optimizer, out, records, about)
+            _keep(student, optimizer, out, records, told)
             bar.set_postfix(loss=f"{loss:.3f}", R2=f"{records[-1]['R2']:.3f}", refresh=False)
             bar.update()
     return records

@@ -142,7 +142,7 @@ def _without_symmetry(items: dict[str, str], loops: list[dict[str, list[str]]]) 
     "Whether a block has the identity as its only operation, and no group but P 1."
     groups = [value.replace(" ", "").upper() for name, value in items.items() if _GROUPS.fullmatch(name)]
     operations = [v for table in (items, *loops) for name in _OPERATIONS & table.keys() for v in ([table[name]] if table is items else table[name])]
-    identity = [o.replace(" ", "").lower() for o in operations] in ([], ["x,y,z"])
+    identity = [str(o).replace(" ", "").lower() for o in operations] in ([], ["x,y,z"])
     return identity and bool(groups or operations) and set(groups) <= {"P1", "1"}
 
 def _listed(text: str) -> Any:

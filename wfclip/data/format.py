@@ -188,7 +188,7 @@ _FLAT = dict(numbers=(), positions=(3,), phi=(), density=())  # one row an atom 
 def _misfit(header: dict, arrays: dict[str, np.ndarray]) -> str:
     "What does not fit together in a dataset; empty if all does."
     lists = [header.get(k) for k in ("ids", "formulas", "prototypes", "parts") if k in header or k != "parts"]
-    if any(not isinstance(names, list) or not all(isinstance(x, str) for x in names) for names in lists) or len(set(map(len, lists))) > 1:
+    if any(not isinstance(names, list) or not all(isinstance(x, str) for x in names) for names in lists) or len({len(names or ()) for names in lists}) > 1:
         return "its ids, formulas and prototypes are not lists of names, one for each material"
     if not all(isinstance(v, str) for k, v in header.items() if k not in ("ids", "formulas", "prototypes", "parts")): return "what it says of itself is no text"
     n = len(header["ids"])

@@ -41,7 +41,7 @@ def _primitive(layer: Layer) -> np.ndarray:
     "The primitive vectors of the layer in the plane [2, 2], Å, as short as can be, 90° to 120° apart."
     from ase.geometry import minkowski_reduce
     shifts = _translations(layer)
-    reduced = minkowski_reduce(layer.cell, (True, True, False))[0][:2, :2]
+    reduced = minkowski_reduce(layer.cell, (True, True, False))[0][:2, :2]  # pyright: ignore
     inside = (shifts @ layer.cell[:2, :2]) @ np.linalg.inv(reduced) % 1
     around = np.stack(np.meshgrid((-1, 0, 1), (-1, 0, 1)), -1).reshape(-1, 2)
     vectors = (inside[:, None] + around).reshape(-1, 2) @ reduced
@@ -74,7 +74,7 @@ def _multiple(fractions: np.ndarray) -> int:
 def _zone(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     "Corners K and halves [n, 2] of the layer's zone and of its cell's, in fractions of the cell's reciprocal vectors."
     from ase.geometry import minkowski_reduce
-    reduced = minkowski_reduce(layer.cell, (True, True, False))[0][:2, :2]
+    reduced = minkowski_reduce(layer.cell, (True, True, False))[0][:2, :2]  # pyright: ignore
     lattices = [_primitive(layer), _shortest(reduced, layer.area)]
     corners = [_folded(layer, v, _K) for v in lattices if _is_hexagonal(v)]
     return np.concatenate([_K[:0], *corners]), np.concatenate([_folded(layer, v, _HALVES) for v in lattices])

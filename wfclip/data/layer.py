@@ -266,7 +266,8 @@ def _near_pairs(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> tuple
     m = math.ceil(cutoff / abs(by) + float(np.ptp(fy)))
     if len(positions)**2 * (2 * n + 1) * (2 * m + 1) > _FEW:
         from vesin import NeighborList
-        return NeighborList(cutoff=cutoff, full_list=False).compute(positions, cell, (True, True, False), "ijd")
+        i, j, d = NeighborList(cutoff=cutoff, full_list=False).compute(positions, cell, (True, True, False), "ijd")
+        return i, j, d
     u, v = np.arange(-n, n + 1)[:, None, None, None], np.arange(-m, m + 1)[:, None, None]
     between = lambda c: c - c[:, None]
     square = (between(x) + (u * ax + v * bx))**2 + (between(y) + v * by)**2 + between(z)**2  # [U, V, N, N]

@@ -100,7 +100,9 @@ def _filled(bands: Sequence[np.ndarray], full: float, efermi: float | None = Non
             off = max(below - efermi, efermi - above, 0)
             if above - below > _NARROW and off < (_BROKEN if sure and k == n else _NARROW): tried.append((off, abs(count - k), below, above))
         if tried: return min(tried)[2:]
-    return gap(n) if sure else None
+    if not sure: return None
+    below, above = gap(n)
+    return float(below), float(above)
 
 
 # %% ../../nbs/data/01a_levels.ipynb #977c9cb2
@@ -387,7 +389,7 @@ def _pw_mesh(files: Sequence[Path]) -> Levels:
     if len(found) != 1: return Levels()
     (mesh, name), = found.items()
     if min(mesh[:3]) < 1: return Levels()
-    return Levels(kpoints=tuple(map(tuple, mesh_points(mesh[:3], np.array(mesh[3:]) / 2).tolist())), sources=(name,))
+    return Levels(kpoints=tuple(map(tuple, mesh_points(mesh[:3], [k / 2 for k in mesh[3:]]).tolist())), sources=(name,))
 
 # %% ../../nbs/data/01a_levels.ipynb #f256b0c2
 _SAME = 1e-3  # eV within which two Fermi levels are the same

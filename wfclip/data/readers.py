@@ -64,7 +64,7 @@ class Potential:
     @cached_property
     def _opened(self) -> tuple[np.ndarray, np.ndarray, float]:
         "Heights from the middle of the layer, Å, the potential at them, eV, and what of the ends belongs to the step, Å."
-        return _open(self.z, self.v, self.center, self.layer and self.layer.thickness)
+        return _open(self.z, self.v, self.center, self.layer.thickness if self.layer else None)
 
 # %% ../../nbs/data/01c_readers.ipynb #1c4e02d7
 def _in_layer_frame(p: Potential, efermi: float) -> Profile:

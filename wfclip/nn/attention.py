@@ -153,7 +153,8 @@ class BiasedAttention(nn.Module):
         "For each atom the mean of the values of its crystal, weighted by softmax(q k / sqrt(d_k) + bias)."
         qkv = self.qkv(h)
         if isinstance(bias, EdgeBias):
-            return self.out(_attend_edges(*qkv.view(len(h), 3, self.heads, -1).unbind(1), bias).flatten(1))
+            q, k, v = qkv.view(len(h), 3, self.heads, -1).unbind(1)
+            return self.out(_attend_edges(q, k, v, bias).flatten(1))
         B, H, T, _ = bias.shape
         slot = _slots(ptr, T, len(h))
         padded = qkv.new_zeros(B * T, qkv.shape[1]).index_copy(0, slot, qkv)

@@ -107,7 +107,7 @@ class _IrrepLinear(nn.Module):
     ) -> torch.Tensor:  # [N, C'] or [N, C', 2l + 1]
         "Mix the channels."
         w = self.weight.view(self.shape) * self.shape[0] ** -0.5
-        if x.dim() == 3: return w.T @ x
+        if x.dim() == 3: return torch.einsum("nci,cd->ndi", x, w)  # `matmul` would give other bits without gradients
         return x @ w if self.bias is None else torch.addmm(self.bias, x, w)
 
 # %% ../../nbs/nn/04_pooling.ipynb #08e7d623
