@@ -241,11 +241,11 @@ def _evaluate(args: argparse.Namespace) -> int:
     _, _, split = read_run(run, data)
     try: result = evaluate(WFClip.from_pretrained(run).to(device), data, split)
     except ValueError as error: raise ValueError(f"{run}: {error}") from None
-    if args.json: _print_raw([json.dumps(result, indent=1)])
-    else: _print_lines([evaluation_table(result)])
-    write_json(run / "evaluation.json", result)
-    save_figure(plot_parity(result), run / "parity.png")
-    save_figure(plot_ranks(result), run / "ranks.png")
+    try:
+        write_json(run / "evaluation.json", result)
+        save_figure(plot_parity(result), run / "parity.png")
+        save_figure(plot_ranks(result), run / "ranks.png")
+    finally: (_print_raw if args.json else _print_lines)([json.dumps(result, indent=1) if args.json else evaluation_table(result)])  # also if the disk is full
     _say(f"written: {run}/evaluation.json, parity.png, ranks.png")
     return 0
 
