@@ -8,14 +8,12 @@ __all__ = ['Match', 'match_layers', 'Known', 'KnownLayers']
 # %% ../nbs/12d_known.ipynb #efe1e87b
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .data.layer import Layer
 from .energies import EQUAL, energy_names
-
-if TYPE_CHECKING: from wfclip.data.dataset import WorkFunctionDataset
 
 # %% ../nbs/12d_known.ipynb #7b8e4170
 def _reduced(lattice: np.ndarray) -> np.ndarray:
@@ -168,7 +166,7 @@ class KnownLayers:
     "The layers of a dataset by composition, to find one again."
 
     def __init__(self,
-        data: "WorkFunctionDataset",  # with computed energies
+        data: Any,  # a `WorkFunctionDataset`, with computed energies
     ):
         self.data = data
         self.rows: dict[str, list[int]] = defaultdict(list)

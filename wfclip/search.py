@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,6 @@ from .data.structure import read_layer
 from .files import csv_line, printable
 from .index import _FLAGS, _LEVELS, _TEXTS, Index, _element_bits
 from .known import _FORCE_NOTE, _force_mark
-
-if TYPE_CHECKING:
-    import torch
-
-    from wfclip.predict import Predictor
 
 # %% ../nbs/13_search.ipynb #535346af
 def _atomic_numbers(symbols: str | Iterable[str]) -> dict[str, int]:
@@ -115,11 +110,11 @@ def _candidate(index: Index, i: int, **more: Any) -> Candidate:
 # %% ../nbs/13_search.ipynb #48b01136
 class Query(NamedTuple):
     "What to be similar to."
-    embedding: "torch.Tensor"  # [D], unit length
+    embedding: Any  # a tensor [D], unit length
     words: str  # what was understood of it
     formula: str | None = None  # of a structure
 
-def _embed_query(predictor: "Predictor", profile: str | os.PathLike | Profile | None, like: Any, efermi: float | None) -> Query:
+def _embed_query(predictor: Any, profile: str | os.PathLike | Profile | None, like: Any, efermi: float | None) -> Query:
     "Embed a profile or a structure; ValueError if it cannot be read, or if both are given."
     from wfclip.embed import _embed_profiles, _load_profile
     from wfclip.predict import _check_numbers
@@ -184,7 +179,7 @@ def _rank(index: Index, keep: np.ndarray, k: int, query: Query | None, work_func
             for rank, (s, i) in enumerate(zip(similarity, rows), 1)]
 
 # %% ../nbs/13_search.ipynb #f0687e63
-def _open_predictor(index: Index, model: "str | os.PathLike | Predictor | None", device: str | None) -> "Predictor":
+def _open_predictor(index: Index, model: Any, device: str | None) -> Any:
     "The model that made an index; ValueError if it is another one."
     from wfclip.embed import model_digest
     from wfclip.predict import Predictor
@@ -205,7 +200,7 @@ def search(
     gap: Sequence[float] | None = None,  # range of the band gap, eV
     k: int = 20,  # how many
     index: str | os.PathLike | Index | None = None,  # None: the bundled materials
-    model: "str | os.PathLike | Predictor | None" = None,  # that made the index; None: the model inside the package
+    model: Any = None,  # that made the index, a run folder or a `Predictor`; None: the model inside the package
     efermi: float | None = None,  # Fermi level from the zero of the profile's file, eV; for files that do not say
     device: str | None = None,  # to read a model to; None: CUDA if there is a GPU
 ) -> Candidates:  # a list of `Candidate`, best first; empty if nothing fulfils the conditions

@@ -11,11 +11,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING: import torch
 from .layer import Layer, _check_atoms, _check_layer, _full_cell, _usual_formula
 from .profile import Profile
 from ..files import PACKAGE, Stored, write_arrays, write_tensors
@@ -218,7 +217,7 @@ def stored_segment(
 def stored_graphs(
     arrays: dict[str, np.ndarray],  # of `open_dataset`
     cutoff: float = 8.0,  # Å
-) -> dict[str, "torch.Tensor"]:  # as of `flat_graphs`; empty if the file holds no graphs of this cutoff
+) -> dict[str, Any]:  # tensors, as of `flat_graphs`; empty if the file holds no graphs of this cutoff
     "Crystal graphs of all materials, mapped."
     if "edge_y" not in arrays or cutoff != _CUTOFF: return {}
     import torch
