@@ -256,7 +256,8 @@ def owned(
     "A context in which no other process works in the folder; ValueError, which names host and process, if one does already."
     from filelock import SoftFileLock, Timeout
     lock = SoftFileLock(Path(folder) / name, timeout=0)
-    try: lock.acquire()
+    try:
+        with _naming(folder): lock.acquire()
     except Timeout:
         with suppress(OSError): holder = Path(lock.lock_file).read_text(encoding="utf-8", errors="replace").split()
         who = printable(f"process {holder[0]} on {holder[1]}") if len(holder) > 1 else "another process"
