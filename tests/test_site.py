@@ -143,7 +143,7 @@ def test_search_finds_a_symbol(page):
 
 def test_symbols_have_tables(page):
     page.goto("nn/expansion.html#gaussianexpansion")
-    table = page.locator("h3#gaussianexpansion ~ .md-typeset__scrollwrap table, h3#gaussianexpansion ~ table").first.inner_text()
+    table = page.locator("h3#gaussianexpansion ~ .api table").first.inner_text()
     assert all(word in table for word in ("cutoff", "float", "8.0", "Å"))
 
 
