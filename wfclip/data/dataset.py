@@ -70,9 +70,7 @@ class WorkFunctionDataset:
     ):
         self.path = Path(path)
         self.about, self.arrays = open_dataset(path)
-        self.ids = self.about.pop("ids")
-        self.formulas = self.about.pop("formulas")
-        self.prototypes = self.about.pop("prototypes")
+        self.ids, self.formulas, self.prototypes = (self.about.pop(name) for name in ("ids", "formulas", "prototypes"))
         self.parts = self.about.pop("parts", [""] * len(self.ids))
         self._graphs: dict[tuple, GraphStore] = {}
 

@@ -220,11 +220,10 @@ class Profile:
     efermi: float = 0.0  # Fermi level from the same zero, eV
     edge: float = _EDGE  # Å at either end of the data that are not to be trusted
     def __post_init__(self):
-        given = dict(z=np.asarray(self.z, float), phi=np.asarray(self.phi, float))
+        given: dict[str, Any] = dict(z=np.asarray(self.z, float), phi=np.asarray(self.phi, float))
         _check_grid(**given)
         if np.isnan(np.array([self.phi_top, self.phi_bottom], float)).any():
-            below, above = plateaus(given["z"], given["phi"], self.edge)
-            given |= dict(phi_top=above.value, phi_bottom=below.value)
+            given["phi_bottom"], given["phi_top"] = (p.value for p in plateaus(given["z"], given["phi"], self.edge))
         for name, value in given.items(): object.__setattr__(self, name, value)
     def __repr__(self):
         levels = f"φ_top {self.phi_top:.3f}, φ_bottom {self.phi_bottom:.3f}, work function {self.work_function:.3f} eV"

@@ -67,8 +67,7 @@ class CrystalEncoder(nn.Module):
         with torch.autocast(weight.device.type, enabled=False):
             extra = self.moments(self.embed(batch.numbers), batch, expanded, weight) if self.moments else batch.extra
             if extra is None or len(extra[0]) + self.config.atom_dim != self.fuse.in_features:
-                raise ValueError("This model reads the local geometry: make its graphs with geometry=True, "
-                                 f"k={self.config.k_neighbors}.")
+                raise ValueError(f"This model reads the local geometry: make its graphs with geometry=True, k={self.config.k_neighbors}.")
             h = self.fuse(torch.cat([self.local(batch, expanded, weight), extra], 1))
             biases = [bias(batch, expanded, self.expand(weight.new_zeros(())), weight) for bias in self.biases]
         for bias, block in zip(biases, self.blocks): h = block(h, bias, batch.ptr)
