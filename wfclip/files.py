@@ -35,6 +35,10 @@ PACKAGE = Path(str(files("wfclip")))  # folder of the installed package
 WEIGHTS = PACKAGE / "weights"  # the trained model inside it
 
 # %% ../nbs/00a_files.ipynb #5b0e77a2
+def _temporary(path: Path) -> Path:
+    "Beside a file or folder the one that this process writes before it gets that name."
+    return path.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{path.name}")
+
 @contextmanager
 def _naming(
     path: str | os.PathLike,  # what is to be written in the end
@@ -57,7 +61,7 @@ def write_atomic(
 ) -> _T:  # what `write` returned
     "Write a file completely or not at all, also if two processes write it at the same time; OSError if that is not possible."
     path = Path(path)
-    temporary = path.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{path.name}")
+    temporary = _temporary(path)
     with _naming(path, temporary):
         try:
             result = write(temporary)
@@ -73,7 +77,7 @@ def write_atomic(
 # %% ../nbs/00a_files.ipynb #06822e7e
 def _remove_folder(folder: Path) -> None:
     "Remove a folder with all that is in it, and what a kill has left of earlier ones; half of it is never seen."
-    gone = folder.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{folder.name}")
+    gone = _temporary(folder)
     with suppress(OSError): os.replace(folder, gone)
     for left in (folder, *folder.parent.glob(f".tmp-*-{escape(folder.name)}")): shutil.rmtree(left, ignore_errors=True)
 

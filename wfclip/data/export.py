@@ -9,7 +9,6 @@ __all__ = ['describe', 'check_dataset', 'export_dataset']
 import csv
 import os
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -22,7 +21,7 @@ from .format import stored_segment
 from .graph import graph_arrays
 from .profile import ProfileError
 from ..energies import EQUAL, MIN_GAP, POLAR, energy_names
-from ..files import _naming
+from ..files import _naming, _temporary
 
 # %% ../../nbs/data/07_export.ipynb #2ea485a6
 def describe(
@@ -106,7 +105,7 @@ def export_dataset(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: not empty; name a new folder.")
-    temporary = folder.with_name(f".tmp-{socket.gethostname()}-{os.getpid()}-{folder.name}")
+    temporary = _temporary(folder)
     try:
         with _naming(folder, temporary):
             _export(data, temporary)
