@@ -11,13 +11,12 @@ __all__ = ['COLORS', 'style', 'save_figure', 'plateau_windows', 'plot_profile', 
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from .files import write_atomic
 
 # %% ../nbs/14_plot.ipynb #c01a4126
 COLORS = dict(blue="#0072B2", vermillion="#D55E00", green="#009E73", orange="#E69F00", sky="#56B4E9",
@@ -54,8 +53,15 @@ def save_figure(
     "Write a figure, completely or not at all, and close it; OSError, which names the file, if that is not possible."
     import matplotlib.pyplot as plt
     figure = np.ravel(drawn)[0].figure
-    try: write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=150, bbox_inches="tight"))
-    finally: plt.close(figure)
+    path = Path(path)
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        figure.savefig(temporary, dpi=150, bbox_inches="tight")
+        os.replace(temporary, path)
+    except OSError as error: raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with suppress(OSError): temporary.unlink(missing_ok=True)
+        plt.close(figure)
 
 # %% ../nbs/14_plot.ipynb #0786f142
 def _move_apart(values: Sequence[float], distance: float) -> np.ndarray:
